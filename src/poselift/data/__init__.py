@@ -1,0 +1,1 @@
+"""Motion: read from files or made on the spot."""

@@ -1,0 +1,1 @@
+"""Protocols: what is measured, on which frames, averaged in which order."""

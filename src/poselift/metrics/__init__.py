@@ -1,0 +1,1 @@
+"""Errors of 3D poses: per pose (`functional`) and gathered over many (`accumulate`)."""
