@@ -1,0 +1,1 @@
+"""Building blocks that several networks share. Tokens are node-first: (J, B, C)."""
