@@ -1,0 +1,195 @@
+"""Variety from little motion: speed, mixed bodies, bone lengths, mirroring. Batched, in torch.
+
+Every function takes the ``torch.Generator`` that all its random numbers come from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from poselift.data.bank import MotionBank, chain_matrix
+from poselift.skeleton import H36M_17
+
+
+def _below(joint: str) -> list[int]:
+    """Indices of a joint and of everything that hangs on it."""
+    top = H36M_17.index(joint)
+    return torch.nonzero(chain_matrix()[:, top]).flatten().tolist()
+
+
+_MIRROR = list(H36M_17.mirror_indices)
+_UPPER = _below("spine")
+_ARMS = _below("left_shoulder")[1:] + _below("right_shoulder")[1:]
+_LEG_BONES = _below("right_knee") + _below("left_knee")
+_HIPS = H36M_17.indices(("right_hip", "left_hip"))
+_SHOULDERS = H36M_17.indices(("right_shoulder", "left_shoulder"))
+_SPINE, _THORAX = H36M_17.indices(("spine", "thorax"))
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How motion is varied.
+
+    Args:
+        speed: largest factor by which a clip is slowed down or sped up.
+        mix_upper: share of windows that take their upper body from another clip.
+        mix_arms: share of windows that take their arms from another clip.
+        new_bones: share of windows whose own bone lengths are replaced (generic ones always are).
+        bone_jitter: standard deviation of each bone's factor, the same for left and right.
+        size_jitter: standard deviation of the factor of the whole body.
+        mirror: share of windows that are mirrored.
+    """
+
+    speed: float = 1.5
+    mix_upper: float = 0.3
+    mix_arms: float = 0.3
+    new_bones: float = 0.6
+    bone_jitter: float = 0.04
+    size_jitter: float = 0.05
+    mirror: float = 0.5
+
+
+def sample_motion(
+    bank: MotionBank,
+    batch: int,
+    window: int,
+    anchor: int,
+    config: AugmentConfig,
+    g: torch.Generator,
+) -> Tensor:
+    """Draw augmented windows of motion.
+
+    Args:
+        bank: where the motion comes from.
+        batch: B, number of windows.
+        window: F, frames of each.
+        anchor: frame of the window that lies on the drawn frame of the clip; each frame of the
+            bank is drawn equally often. Beyond the clip's ends its first or last frame repeats.
+        config: what is varied.
+        g: source of randomness.
+
+    Returns:
+        (B, F, 17, 3) metres, world frame, z up.
+    """
+    joints, clip = _gather(bank, batch, window, anchor, config.speed, g)
+    clip_bones = bank.bone_lengths[clip]  # (B, 17)
+    for share, part, mix in (
+        (config.mix_upper, _UPPER, _upper_of),
+        (config.mix_arms, _ARMS, _arms_of),
+    ):
+        taker = torch.nonzero(_chance(share, batch, g, joints.device)).flatten()  # (b,)
+        giver = torch.randint(batch, taker.shape, generator=g, device=joints.device)
+        mixed = mix(joints[taker], joints[giver])  # (b, F, 17, 3)
+        usable = torch.isfinite(mixed).flatten(1).all(dim=1)
+        taker, giver = taker[usable], giver[usable]
+        bones = clip_bones[taker]
+        bones[:, part] = clip_bones[giver][:, part]
+        joints[taker] = mixed[usable]
+        clip_bones[taker] = bones
+    return _rebuild(bank, joints, clip, clip_bones, config, g)
+
+
+def _chance(share: float, batch: int, g: torch.Generator, device: torch.device) -> Tensor:
+    return torch.rand(batch, generator=g, device=device) < share
+
+
+def _gather(
+    bank: MotionBank, batch: int, window: int, anchor: int, speed: float, g: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """(B, F, 17, 3) windows at varied speed, and (B,) the clip each came from."""
+    device = bank.joints.device
+    frame = torch.randint(len(bank.joints), (batch,), generator=g, device=device)
+    clip = torch.searchsorted(bank.starts, frame, right=True) - 1  # (B,)
+    start = bank.starts[clip]
+    draw = torch.rand(batch, generator=g, device=device) * 2 - 1
+    step = speed**draw  # log-uniform
+    offsets = torch.arange(window, device=device) - anchor
+    at = (frame - start)[:, None] + step[:, None] * offsets  # (B, F)
+    last = (bank.lengths[clip] - 1)[:, None]
+    at = at.clamp(min=0).minimum(last)
+    low = at.floor().long()
+    high = (low + 1).minimum(last)
+    share = (at - low)[..., None, None]
+    low, high = low + start[:, None], high + start[:, None]
+    return torch.lerp(bank.joints[low], bank.joints[high], share), clip
+
+
+def _heading(joints: Tensor) -> Tensor:
+    """(B, F) angle of the hip line around z; NaN where the hips stand nearly upright."""
+    across = joints[:, :, _HIPS[1]] - joints[:, :, _HIPS[0]]
+    flat = across[..., :2].norm(dim=-1)
+    angle = torch.atan2(across[..., 1], across[..., 0])
+    return torch.where(flat > 0.5 * across.norm(dim=-1), angle, torch.nan)
+
+
+def _upper_of(body: Tensor, other: Tensor) -> Tensor:
+    """``body`` with ``other``'s trunk, head and arms, turned around z to ``body``'s heading."""
+    turn = _heading(body) - _heading(other)  # (B, F)
+    c, s = turn.cos()[..., None], turn.sin()[..., None]
+    x, y, z = (other[:, :, _UPPER] - other[:, :, :1]).unbind(dim=-1)  # each (B, F, 10)
+    turned = torch.stack((c * x - s * y, s * x + c * y, z + 0 * c), dim=-1)
+    out = body.clone()
+    out[:, :, _UPPER] = body[:, :, :1] + turned
+    return out
+
+
+def _trunk_axes(joints: Tensor) -> Tensor:
+    """(B, F, 3, 3) columns: across the shoulders, up the trunk, forward."""
+    across = joints[:, :, _SHOULDERS[1]] - joints[:, :, _SHOULDERS[0]]
+    up = joints[:, :, _THORAX] - joints[:, :, _SPINE]
+    x = torch.nn.functional.normalize(across, dim=-1)
+    y = torch.nn.functional.normalize(up - (up * x).sum(-1, keepdim=True) * x, dim=-1)
+    return torch.stack((x, y, torch.linalg.cross(x, y)), dim=-1)
+
+
+def _arms_of(body: Tensor, other: Tensor) -> Tensor:
+    """``other``'s arms hung on ``body``'s shoulders, turned with the trunk."""
+    turn = _trunk_axes(body) @ _trunk_axes(other).transpose(-1, -2)  # (B, F, 3, 3)
+    out = body.clone()
+    for shoulder in _SHOULDERS:
+        arm = [shoulder + 1, shoulder + 2]
+        offset = other[:, :, arm] - other[:, :, shoulder : shoulder + 1]  # (B, F, 2, 3)
+        out[:, :, arm] = body[:, :, shoulder : shoulder + 1] + offset @ turn.transpose(-1, -2)
+    return out
+
+
+def _rebuild(
+    bank: MotionBank,
+    joints: Tensor,
+    clip: Tensor,
+    clip_bones: Tensor,
+    config: AugmentConfig,
+    g: torch.Generator,
+) -> Tensor:
+    """Give each window the bones of a person between two of the bank's real ones; mirror."""
+    device = joints.device
+    B, T, J, _ = joints.shape
+    bodies = bank.bone_lengths[bank.own_bones] if bool(bank.own_bones.any()) else bank.bone_lengths
+    pick = torch.randint(len(bodies), (2, B), generator=g, device=device)
+    share = torch.rand(B, 1, generator=g, device=device)
+    wanted = torch.lerp(bodies[pick[0]], bodies[pick[1]], share)  # (B, 17)
+    replace = ~bank.own_bones[clip] | _chance(config.new_bones, B, g, device)
+    factor = torch.where(replace[:, None], wanted / clip_bones.clamp(min=1e-6), 1.0)
+    jitter = torch.randn(B, J, generator=g, device=device) * config.bone_jitter
+    jitter = (jitter + jitter[:, _MIRROR]) / 2**0.5  # left as right
+    size = torch.randn(B, 1, generator=g, device=device) * config.size_jitter
+    factor = factor * (1 + jitter.clamp(-0.15, 0.15)) * (1 + size.clamp(-0.15, 0.15))
+    # Feet stay about on the floor and strides fit the legs if the pelvis moves with the legs.
+    legs = factor[:, _LEG_BONES].mean(dim=1)
+
+    # One linear map of the 17 joints: to bones, scaled, back to joints, perhaps mirrored.
+    to_bones = torch.eye(J, device=device)
+    to_bones[range(1, J), H36M_17.parent_indices[1:]] -= 1.0
+    factor[:, 0] = legs
+    chain = chain_matrix().to(device)
+    chain[:, 0] = 1.0
+    remap = chain * factor[:, None, :] @ to_bones  # (B, 17, 17)
+    mirror = _chance(config.mirror, B, g, device)
+    remap = torch.where(mirror[:, None, None], remap[:, _MIRROR], remap)
+    flat = joints.transpose(1, 2).reshape(B, J, T * 3)
+    out = (remap @ flat).view(B, J, T, 3).transpose(1, 2).contiguous()
+    out[..., 0] *= torch.where(mirror, -1.0, 1.0)[:, None, None]
+    return out

@@ -1,0 +1,64 @@
+"""Which frames each window reads and which frames it predicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from poselift.errors import UsageError
+
+Target = Literal["centre", "newest"]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Frames of W windows over a clip.
+
+    Args:
+        inputs: (W, F) frames that each window reads; the first and the last frame of the clip
+            are repeated where a window reaches over its ends.
+        outputs: (W, n) frames that each window predicts; may lie beyond the clip's end.
+    """
+
+    inputs: npt.NDArray[np.int64]
+    outputs: npt.NDArray[np.int64]
+
+
+def output_offset(window: int, num_out: int, target: Target) -> int:
+    """First predicted frame, counted from the start of the window.
+
+    >>> output_offset(243, 9, "centre"), output_offset(243, 9, "newest")
+    (117, 234)
+    """
+    return (window - num_out) // 2 if target == "centre" else window - num_out
+
+
+def plan_windows(
+    num_frames: int, window: int, num_out: int, stride: int, target: Target
+) -> Windows:
+    """Windows that together predict every frame of a clip.
+
+    Args:
+        num_frames: T, frames of the clip.
+        window: F, frames that a window reads.
+        num_out: n, frames that a window predicts.
+        stride: frames from one window to the next, 1 to ``num_out``.
+        target: which frames of the window are predicted.
+
+    Raises:
+        UsageError: a stride that would leave frames out.
+
+    >>> plan_windows(4, window=3, num_out=1, stride=1, target="centre").inputs.tolist()
+    [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]
+    """
+    if not 1 <= stride <= num_out:
+        raise UsageError(f"stride {stride}", f"1 to {num_out}, the frames that a window predicts")
+    # The first window begins early enough for frame 0 to be covered as often as any other.
+    first = -((num_out - 1) // stride) * stride
+    starts = np.arange(first, num_frames, stride)[:, None]  # (W, 1)
+    outputs = starts + np.arange(num_out)
+    inputs = starts - output_offset(window, num_out, target) + np.arange(window)
+    return Windows(np.clip(inputs, 0, num_frames - 1), outputs)
