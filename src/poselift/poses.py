@@ -122,7 +122,7 @@ class Pose3D:
         meta: provenance: model, weights licence, source, version, what was assumed.
 
     Raises:
-        DataError: shapes that do not fit.
+        DataError: shapes that do not fit, or infinite values.
     """
 
     joints: FloatArray
@@ -142,9 +142,7 @@ class Pose3D:
                 f"3D joints of shape {joints.shape}", f"(P, T, {len(self.skeleton)}, 3)"
             )
         persons, frames, count = joints.shape[:3]
-        if np.isinf(joints).any():
-            raise DataError("infinite 3D joints", "metres, or NaN where a joint is absent")
-        _put(self, "joints", joints)
+        _put(self, "joints", _or_filled(joints, joints.shape, np.nan, "3D joints"))
         _put(self, "root", _or_filled(self.root, (persons, frames, 3), np.nan, "root"))
         _put(
             self,
@@ -218,4 +216,6 @@ def _or_filled(
     out = np.asarray(value, dtype=np.float32)
     if out.shape != shape:
         raise DataError(f"{what} of shape {out.shape}", f"{shape}")
+    if np.isinf(out).any():
+        raise DataError(f"infinite numbers in {what}", "finite ones, or NaN where absent")
     return out
