@@ -19,7 +19,14 @@ from poselift.geometry.normalise import normalise
 from poselift.skeleton import H36M_17
 
 NOTHING = AugmentConfig(
-    speed=1.0, mix_upper=0, mix_arms=0, new_bones=0, bone_jitter=0, size_jitter=0, mirror=0
+    speed=1.0,
+    mix_upper=0,
+    mix_arms=0,
+    turn_limbs=0,
+    new_bones=0,
+    bone_jitter=0,
+    size_jitter=0,
+    mirror=0,
 )
 
 
@@ -94,6 +101,16 @@ def test_mixed_bodies_keep_their_legs(bank: MotionBank) -> None:
     legs = list(range(7))
     torch.testing.assert_close(mixed[:, :, legs], plain[:, :, legs], atol=1e-5, rtol=0)
     assert (mixed[:, :, 7:] - plain[:, :, 7:]).abs().amax() > 0.05
+
+
+def test_turned_limbs_keep_their_bones_and_the_trunk(bank: MotionBank) -> None:
+    plain = sample_motion(bank, 16, 5, 2, NOTHING, rng())
+    turned = sample_motion(bank, 16, 5, 2, dataclasses.replace(NOTHING, turn_limbs=1.0), rng())
+    torch.testing.assert_close(lengths(turned), lengths(plain), atol=1e-4, rtol=0)
+    trunk = [0, 1, 4, 7, 8, 9, 10, 11, 14]
+    torch.testing.assert_close(turned[:, :, trunk], plain[:, :, trunk], atol=1e-5, rtol=0)
+    moved = (turned - plain).norm(dim=-1).mean(dim=(0, 1))
+    assert moved[[2, 3, 5, 6, 12, 13, 15, 16]].min() > 0.05
 
 
 def test_cameras_see_the_whole_person(bank: MotionBank) -> None:
@@ -181,6 +198,8 @@ def test_normalisations() -> None:
     root = pixels[:, :, :1]
     closer = normalise(root + 2 * (pixels - root), (800, 600), "person")
     torch.testing.assert_close(closer, tensor, atol=1e-4, rtol=1e-4)  # size does not matter
+    upright = normalise(pixels, (600, 800), "person")
+    torch.testing.assert_close(upright[:, :, 0, 1], (root[:, :, 0, 1] - 400) / 400)
     screen = normalise(pixels, (800, 600), "screen")
     torch.testing.assert_close(tensor[:, :, 0], screen[:, :, 0])
     corner = normalise(torch.tensor([[[[800.0, 600.0]]]]), (800, 600), "screen")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from poselift.data.bank import MotionBank, chain_matrix
-from poselift.skeleton import H36M_17
+from poselift.skeleton import H36M_17, LIMBS
 
 
 def _below(joint: str) -> list[int]:
@@ -26,6 +26,7 @@ _ARMS = _below("left_shoulder")[1:] + _below("right_shoulder")[1:]
 _LEG_BONES = _below("right_knee") + _below("left_knee")
 _HIPS = H36M_17.indices(("right_hip", "left_hip"))
 _SHOULDERS = H36M_17.indices(("right_shoulder", "left_shoulder"))
+_LIMBS = torch.tensor([H36M_17.indices(limb) for limb in LIMBS])  # (4, 3)
 _SPINE, _THORAX = H36M_17.indices(("spine", "thorax"))
 
 
@@ -37,7 +38,9 @@ class AugmentConfig:
         speed: largest factor by which a clip is slowed down or sped up.
         mix_upper: share of windows that take their upper body from another clip.
         mix_arms: share of windows that take their arms from another clip.
-        new_bones: share of windows whose own bone lengths are replaced (generic ones always are).
+        turn_limbs: share of windows whose limbs are turned in their joints.
+        turn: standard deviation of these turns, degrees; knees and elbows turn half as much.
+        new_bones: share of windows whose bone lengths are replaced by those of a real body.
         bone_jitter: standard deviation of each bone's factor, the same for left and right.
         size_jitter: standard deviation of the factor of the whole body.
         mirror: share of windows that are mirrored.
@@ -46,6 +49,8 @@ class AugmentConfig:
     speed: float = 1.5
     mix_upper: float = 0.3
     mix_arms: float = 0.3
+    turn_limbs: float = 0.4
+    turn: float = 15.0
     new_bones: float = 0.6
     bone_jitter: float = 0.04
     size_jitter: float = 0.05
@@ -89,7 +94,9 @@ def sample_motion(
         bones[:, part] = clip_bones[giver][:, part]
         joints[taker] = mixed[usable]
         clip_bones[taker] = bones
-    return _rebuild(bank, joints, clip, clip_bones, config, g)
+    turned = torch.nonzero(_chance(config.turn_limbs, batch, g, joints.device)).flatten()
+    joints[turned] = _turn_limbs(joints[turned], config.turn, g)
+    return _rebuild(bank, joints, clip_bones, config, g)
 
 
 def _chance(share: float, batch: int, g: torch.Generator, device: torch.device) -> Tensor:
@@ -156,10 +163,34 @@ def _arms_of(body: Tensor, other: Tensor) -> Tensor:
     return out
 
 
+def _turn_limbs(body: Tensor, degrees: float, g: torch.Generator) -> Tensor:
+    """Turn thighs, shins, upper arms and forearms by angles that each window keeps."""
+    B, T = body.shape[:2]
+    axes = _trunk_axes(body)[:, :, None, None]  # (B, F, 1, 1, 3, 3)
+    upper = body[:, :, _LIMBS[:, 1]] - body[:, :, _LIMBS[:, 0]]  # (B, F, 4, 3)
+    lower = body[:, :, _LIMBS[:, 2]] - body[:, :, _LIMBS[:, 1]]
+    bones = torch.stack((upper, lower), dim=3)[..., None]  # (B, F, 4, 2, 3, 1)
+    vectors = torch.randn(B, 4, 2, 3, generator=g, device=body.device)
+    vectors[:, :, 1] /= 2
+    turn = torch.matrix_exp(_cross_matrix(torch.deg2rad(degrees * vectors)))  # (B, 4, 2, 3, 3)
+    turn[:, :, 1] = turn[:, :, 0] @ turn[:, :, 1]  # the shin turns with the thigh
+    turned = (axes @ (turn[:, None] @ (axes.transpose(-1, -2) @ bones)))[..., 0]
+    out = body.clone()
+    out[:, :, _LIMBS[:, 1]] = out[:, :, _LIMBS[:, 0]] + turned[:, :, :, 0]
+    out[:, :, _LIMBS[:, 2]] = out[:, :, _LIMBS[:, 1]] + turned[:, :, :, 1]
+    return out
+
+
+def _cross_matrix(v: Tensor) -> Tensor:
+    """(..., 3) vectors -> (..., 3, 3) matrices of the cross product with them."""
+    x, y, z = v.unbind(dim=-1)
+    zero = torch.zeros_like(x)
+    return torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=-1).unflatten(-1, (3, 3))
+
+
 def _rebuild(
     bank: MotionBank,
     joints: Tensor,
-    clip: Tensor,
     clip_bones: Tensor,
     config: AugmentConfig,
     g: torch.Generator,
@@ -171,7 +202,7 @@ def _rebuild(
     pick = torch.randint(len(bodies), (2, B), generator=g, device=device)
     share = torch.rand(B, 1, generator=g, device=device)
     wanted = torch.lerp(bodies[pick[0]], bodies[pick[1]], share)  # (B, 17)
-    replace = ~bank.own_bones[clip] | _chance(config.new_bones, B, g, device)
+    replace = _chance(config.new_bones, B, g, device)
     factor = torch.where(replace[:, None], wanted / clip_bones.clamp(min=1e-6), 1.0)
     jitter = torch.randn(B, J, generator=g, device=device) * config.bone_jitter
     jitter = (jitter + jitter[:, _MIRROR]) / 2**0.5  # left as right

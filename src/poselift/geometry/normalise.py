@@ -20,7 +20,8 @@ def normalise(pixels: Any, image_size: tuple[float, float], kind: Normalisation)
 
     ``"person"``: joints relative to the pelvis of their frame, divided by the root mean square
     of these offsets over the window, so that the size of the person in the image does not
-    matter; the pelvis keeps its screen coordinates, which tell the viewing direction.
+    matter; the pelvis keeps its place in the image, from the middle and in halves of the longer
+    side, which tells the viewing direction whether the video is upright or not.
 
     Args:
         pixels: (B, T, 17, 2) windows in pixels, an array or a tensor, no NaN.
@@ -37,14 +38,15 @@ def normalise(pixels: Any, image_size: tuple[float, float], kind: Normalisation)
     >>> float(normalise(np.full((1, 1, 17, 2), 500.0), (1000, 1000), "screen").max())
     0.0
     """
+    if kind not in get_args(Normalisation):
+        raise UsageError(f"normalisation {kind!r}", f"one of {get_args(Normalisation)}")
     width, height = image_size
-    screen = pixels * (2.0 / width)
-    screen[..., 0] -= 1.0
-    screen[..., 1] -= height / width
+    unit = width if kind == "screen" else max(width, height)
+    screen = pixels * (2.0 / unit)
+    screen[..., 0] -= width / unit
+    screen[..., 1] -= height / unit
     if kind == "screen":
         return screen
-    if kind != "person":
-        raise UsageError(f"normalisation {kind!r}", f"one of {get_args(Normalisation)}")
     root = screen[:, :, _ROOT : _ROOT + 1] + 0.0  # (B, T, 1, 2), a copy
     relative = screen - root
     size = (relative**2).mean(axis=(1, 2, 3)) ** 0.5  # (B,)

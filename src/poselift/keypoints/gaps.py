@@ -87,7 +87,7 @@ def fill_gaps(pose: Pose2D) -> tuple[Pose2D, GapReport]:
         if unknown.all():
             keypoints[p] = 0
         elif unknown.any():
-            keypoints[p] = _place_unseen(keypoints[p], unknown, pose.skeleton)
+            keypoints[p] = place_unseen(keypoints[p], unknown, pose.skeleton)
     report = GapReport(
         absent,
         (~seen & ~absent[..., None]).sum(axis=1),
@@ -117,7 +117,7 @@ def _longest_runs(
     return longest
 
 
-def _place_unseen(
+def place_unseen(
     joints: FloatArray, unknown: npt.NDArray[np.bool_], skeleton: Skeleton
 ) -> FloatArray:
     """Places for joints that no frame shows.
