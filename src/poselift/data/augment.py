@@ -165,7 +165,7 @@ def _arms_of(body: Tensor, other: Tensor) -> Tensor:
 
 def _turn_limbs(body: Tensor, degrees: float, g: torch.Generator) -> Tensor:
     """Turn thighs, shins, upper arms and forearms by angles that each window keeps."""
-    B, T = body.shape[:2]
+    B = len(body)
     axes = _trunk_axes(body)[:, :, None, None]  # (B, F, 1, 1, 3, 3)
     upper = body[:, :, _LIMBS[:, 1]] - body[:, :, _LIMBS[:, 0]]  # (B, F, 4, 3)
     lower = body[:, :, _LIMBS[:, 2]] - body[:, :, _LIMBS[:, 1]]
@@ -185,7 +185,8 @@ def _cross_matrix(v: Tensor) -> Tensor:
     """(..., 3) vectors -> (..., 3, 3) matrices of the cross product with them."""
     x, y, z = v.unbind(dim=-1)
     zero = torch.zeros_like(x)
-    return torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=-1).unflatten(-1, (3, 3))
+    rows = (zero, -z, y, z, zero, -x, -y, x, zero)
+    return torch.stack(rows, dim=-1).view(*v.shape, 3)
 
 
 def _rebuild(
