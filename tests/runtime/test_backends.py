@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from poselift.errors import CheckpointError, MissingExtraError, UsageError
+from poselift.runtime.backends import open_backend
+from poselift.runtime.store import find
+
+
+def test_both_backends_agree(tiny_causal: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(5, 9, 17, 2)).astype(np.float32)
+    graph, torch = (open_backend(find(tiny_causal), b, 1) for b in ("onnxruntime", "torch"))
+    assert graph.about == torch.about
+    assert np.abs(graph(x) - torch(x)).max() < 1e-5
+    assert np.abs(graph(x)[2:3] - graph(x[2:3])).max() < 1e-6
+
+
+def test_auto_takes_what_is_there(tiny: Path, tiny_causal: Path) -> None:
+    assert type(open_backend(find(tiny), "auto")).__name__ == "Torch"
+    assert type(open_backend(find(tiny_causal), "auto")).__name__ == "OnnxRuntime"
+
+
+def test_options(tiny: Path, tiny_causal: Path) -> None:
+    with pytest.raises(UsageError, match="unknown backend 'cuda'"):
+        open_backend(find(tiny), "cuda")
+    with pytest.raises(CheckpointError, match="no exported graph"):
+        open_backend(find(tiny), "onnxruntime")
+    with pytest.raises(CheckpointError, match="an exported file"):
+        open_backend(find(tiny_causal / "model.onnx"), "torch")
+    for threads in (0, -1, 1.5, True, "2"):
+        with pytest.raises(UsageError, match="threads"):
+            open_backend(find(tiny_causal), "onnxruntime", threads)  # type: ignore[arg-type]
+
+
+def test_without_torch(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'poselift\[train\]'"):
+        open_backend(find(tiny), "torch")
+
+
+@pytest.fixture
+def copy(tiny_causal: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_causal, tmp_path / "Netz mit Lücke 网络"))
+
+
+def test_any_path_and_working_directory(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.zeros((1, 9, 17, 2), np.float32)
+    expected = open_backend(find(copy), "onnxruntime")(x)
+    monkeypatch.chdir(copy)
+    assert np.array_equal(open_backend(find(Path("model.onnx")), "onnxruntime")(x), expected)
+
+
+@pytest.mark.parametrize("content", [b"", b"no graph", None])
+def test_damaged_graph(copy: Path, content: bytes | None) -> None:
+    graph = copy / "model.onnx"
+    graph.write_bytes(graph.read_bytes()[:5000] if content is None else content)
+    with pytest.raises(CheckpointError, match="ONNX Runtime cannot load it"):
+        open_backend(find(copy), "onnxruntime")
+
+
+def test_weights_changed_or_gone(copy: Path) -> None:
+    weights = copy / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    with pytest.raises(CheckpointError, match="changed since"):
+        open_backend(find(copy), "onnxruntime")
+    weights.unlink()
+    with pytest.raises(CheckpointError, match="cannot load"):
+        open_backend(find(copy), "onnxruntime")
+
+
+def test_a_graph_of_someone_else(tmp_path: Path) -> None:
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["a"], ["b"])],
+        "other",
+        [value("a", TensorProto.FLOAT, [1])],
+        [value("b", TensorProto.FLOAT, [1])],
+    )
+    opset = [helper.make_opsetid("", 20)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "o.onnx")
+    with pytest.raises(CheckpointError, match="no metadata of poselift"):
+        open_backend(find(tmp_path / "o.onnx"), "onnxruntime")
