@@ -1,0 +1,27 @@
+"""Files that tests of several rooms need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from poselift.data.mocap import JOINT_NAMES, Motion
+from poselift.skeleton import H36M_17
+
+
+def write_motion_capture(path: Path, motions: Sequence[Motion]) -> None:
+    """A file in the format of the open benchmark, millimetres as whole numbers."""
+    lengths = [motion.num_frames for motion in motions]
+    texts = ("name", "subject", "skeleton", "description")
+    np.savez(
+        path,
+        pos=np.concatenate([np.round(m.joints * 1000) for m in motions]).astype(np.int16),
+        start=np.cumsum([0, *lengths[:-1]]),
+        length=np.array(lengths),
+        fps=50,
+        joint_names=np.array(JOINT_NAMES),
+        parents=np.array(H36M_17.parent_indices),
+        **{key: np.array([getattr(motion, key) for motion in motions]) for key in texts},
+    )
