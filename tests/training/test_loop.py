@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import torch
 
 from poselift import models
 from poselift.data.mocap import Motion
-from poselift.errors import CheckpointError
+from poselift.errors import CheckpointError, DataError
 from poselift.training.loop import Progress, fit, learning_rate
 from poselift.training.recipe import read_recipe
 
@@ -128,7 +129,8 @@ def test_learns_one_clip_by_heart(recipe_file: Path, motions: list[Motion], tmp_
     ]
     seen: list[Progress] = []
     clip = motions[:1]
-    fit(read_recipe(recipe_file, overrides), tmp_path / "run", clip, clip, report=seen.append)
+    same = [dataclasses.replace(clip[0], subject="known by heart")]
+    fit(read_recipe(recipe_file, overrides), tmp_path / "run", clip, same, report=seen.append)
     final = seen[-1].validation_mm
     assert final is not None
     assert final[0] < 130
@@ -142,3 +144,11 @@ def test_learning_rate_schedule(recipe_file: Path) -> None:
     assert rates.index(max(rates)) in (9, 10)
     assert rates[-1] == pytest.approx(1e-5, rel=0.1)
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_a_subject_in_both_sets_is_refused(
+    recipe_file: Path, motions: list[Motion], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="procedural-0 are in training and in validation"):
+        fit(read_recipe(recipe_file), tmp_path / "run", motions, motions[:1])
+    assert not (tmp_path / "run").exists()

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
 
     from poselift.data.mocap import read_motions
     from poselift.evaluation.mocap import evaluate
-    from poselift.motion.files import write_text
+    from poselift.files import write_text
     from poselift.runtime import Lifter
 
     motions = read_motions(args.data)

@@ -30,9 +30,9 @@ from poselift.checkpoints import WEIGHTS_FILE, About, read_config
 from poselift.data import procedural
 from poselift.errors import CheckpointError, DataError, UsageError
 from poselift.evaluation.mocap import IMAGE_SIZE, project_views
+from poselift.files import atomic_path
 from poselift.geometry.normalise import normalise
 from poselift.models import load
-from poselift.motion.files import atomic_path
 from poselift.runtime.backends import CONFIG_KEY, WEIGHTS_KEY, OnnxRuntime, file_crc32
 
 OPSET = 20  # the first with Gelu as one node

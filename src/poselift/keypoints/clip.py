@@ -145,7 +145,7 @@ def track_number(value: Any) -> int | None:
     """A person's number as tools write it: 3, 3.0, [3], or -1 and ``None`` for none."""
     while isinstance(value, (list, tuple)) and value:
         value = value[0]
-    if not _is_number(value) or not np.isfinite(value) or not 0 <= value < 2**53:
+    if not _is_number(value) or not 0 <= value < 2**53:
         return None
     return int(value)
 

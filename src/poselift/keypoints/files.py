@@ -1,4 +1,4 @@
-"""Reading and writing of files for the keypoint readers: every failure is one DataError.
+"""Reading of files for the keypoint readers: every failure is one DataError.
 
 Nothing here unpickles. Archives are read member by member, and an object array goes through
 ``safe_pickle``, which builds numbers, text, containers and arrays and nothing else.
@@ -11,7 +11,6 @@ import json
 import lzma
 import os
 import re
-import tempfile
 import tokenize
 import zipfile
 import zlib
@@ -22,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from poselift.errors import DataError
+from poselift.files import read_bytes
 from poselift.keypoints import safe_pickle
 from poselift.poses import FloatArray
 
@@ -61,15 +61,6 @@ def existing(path: str | os.PathLike[str]) -> Path:
     return out
 
 
-def load_bytes(path: Path) -> bytes:
-    """The content of a file."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or error
-        raise DataError(f"{path}: cannot be read ({reason})", "a readable file") from None
-
-
 def parse_json(data: bytes, where: str) -> Any:
     """What the JSON text in ``data`` says. NaN and Infinity are let through, as Python writes them.
 
@@ -92,7 +83,7 @@ def parse_json(data: bytes, where: str) -> Any:
 
 def load_json(path: Path) -> Any:
     """What a JSON file says; errors as for ``parse_json``."""
-    return parse_json(load_bytes(path), str(path))
+    return parse_json(read_bytes(path), str(path))
 
 
 def load_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -253,25 +244,3 @@ def frame_files(folder: Path) -> dict[int, Path]:
             )
         frames[frame] = path
     return frames
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: to a temporary name beside it, then rename."""
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        # mkstemp makes files that only their owner can read; give what open() would have given.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
-    except (OSError, ValueError) as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise DataError(
-            f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})",
-            "a place to write to",
-        ) from None

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from poselift.errors import DataError
+from poselift.files import write_bytes
 from poselift.keypoints.clip import DEFAULT_FPS, checked_arguments, choose_layout, fps_in, size_in
-from poselift.keypoints.files import numbers, write_atomically
+from poselift.keypoints.files import numbers
 from poselift.poses import FloatArray, Pose2D
 
 TOOL = "poselift"
@@ -116,7 +117,7 @@ def write_npz(path: str | os.PathLike[str], pose: Pose2D) -> Path:
         arrays["width"], arrays["height"] = map(np.int64, pose.image_size)
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)
-    write_atomically(out, stream.getvalue())
+    write_bytes(out, stream.getvalue())
     return out
 
 

@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from poselift.checkpoints import CONFIG_FILE, WEIGHTS_FILE, read_config
-from poselift.errors import CheckpointError
-from poselift.motion.files import atomic_path
+from poselift.errors import CheckpointError, UsageError
+from poselift.files import atomic_path
 
 __all__ = ["load_network", "read_config", "read_weights", "save_checkpoint"]
 
@@ -67,7 +67,10 @@ def load_network(folder: str | Path) -> nn.Module:
     from poselift.models.registry import create
 
     content = read_config(folder)
-    network = create(content["model"], **content["config"])
+    try:
+        network = create(content["model"], **content["config"])
+    except UsageError as error:
+        raise CheckpointError(f"{folder}: {error}", "a config.json of this version") from error
     own, state = network.state_dict(), read_weights(folder)
     for kind, keys in (
         ("missing", own.keys() - state.keys()),

@@ -103,7 +103,10 @@ def create(name: str, **overrides: Any) -> nn.Module:
         raise UsageError(
             f"model {name!r} has no option {unknown[0]!r}", f"one of {', '.join(sorted(known))}"
         )
-    return entry.network(entry.config(**{**entry.defaults, **overrides}))
+    try:
+        return entry.network(entry.config(**{**entry.defaults, **overrides}))
+    except TypeError as error:  # a text where a number belongs, and the like
+        raise UsageError(f"model {name!r}: {error}", "options of the right types") from error
 
 
 def load_published(

@@ -14,8 +14,8 @@ import os
 
 import numpy as np
 
+from poselift.files import write_text
 from poselift.motion.content import finite_or_absent
-from poselift.motion.files import write_text
 from poselift.poses import Pose3D
 
 

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from poselift.errors import DataError, PoseliftError
+from poselift.files import read_bytes, write_text
 from poselift.motion.content import decimals, describe, finite_or_absent, in_file, rebuild
-from poselift.motion.files import read_bytes, write_text
 from poselift.poses import Pose3D
 
 

@@ -23,8 +23,8 @@ import os
 import numpy as np
 
 from poselift.errors import DataError, PoseliftError
+from poselift.files import atomic_path, read_arrays
 from poselift.motion.content import describe, finite_or_absent, in_file, rebuild
-from poselift.motion.files import atomic_path, read_arrays
 from poselift.poses import Pose3D
 
 KEYS = (

@@ -24,9 +24,9 @@ from poselift import __version__, models
 from poselift.data.bank import MotionBank
 from poselift.data.batches import Batches
 from poselift.data.mocap import Motion
-from poselift.errors import CheckpointError
+from poselift.errors import CheckpointError, DataError
+from poselift.files import atomic_path
 from poselift.models.checkpoint import load_network, save_checkpoint
-from poselift.motion.files import atomic_path
 from poselift.skeleton import H36M_17
 from poselift.training.ema import WeightAverage
 from poselift.training.losses import mpjpe, velocity_error
@@ -97,10 +97,11 @@ def fit(
         The folder.
 
     Raises:
+        DataError: a subject is in both sets of motions.
         CheckpointError: the folder holds the state of another recipe, or ``init`` does not fit.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    _check_subjects(train, validation)
     settings = recipe.train
     fabric = Fabric(accelerator=accelerator, devices=1, precision=settings.precision)
     torch.manual_seed(settings.seed)
@@ -108,6 +109,7 @@ def fit(
     config: Any = network.config
     if init is not None:
         _copy_weights(load_network(init), network, init)
+    folder.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
@@ -230,6 +232,15 @@ class _Log:
 
     def close(self) -> None:
         self.board.close()
+
+
+def _check_subjects(train: Sequence[Motion], validation: Sequence[Motion]) -> None:
+    both = {motion.subject for motion in train} & {motion.subject for motion in validation}
+    if both:
+        raise DataError(
+            f"subjects {', '.join(sorted(both))} are in training and in validation",
+            "other persons to choose the checkpoint by",
+        )
 
 
 def _copy_weights(source: nn.Module, network: nn.Module, where: str | Path) -> None:

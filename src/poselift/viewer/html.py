@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from poselift.files import write_text
 from poselift.motion.content import describe, finite_or_absent
-from poselift.motion.files import write_text
 from poselift.poses import Pose3D
 from poselift.viewer.scene import PALETTE, make_scene, sides
 

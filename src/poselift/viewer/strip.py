@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from poselift.errors import UsageError
+from poselift.files import write_text
 from poselift.motion.content import finite_or_absent
-from poselift.motion.files import write_text
 from poselift.poses import Pose3D
 from poselift.skeleton import Skeleton
 from poselift.viewer.scene import PALETTE, known_points, make_scene, sides

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from poselift.errors import DataError
-from poselift.motion.files import atomic_path, read_arrays, read_bytes, write_bytes, write_text
+from poselift.files import atomic_path, read_arrays, read_bytes, write_bytes, write_text
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
