@@ -92,6 +92,6 @@ def test_nothing_is_left_behind_where_writing_fails(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder.npz").mkdir()
     for place in ("file/a.npz", "folder.npz", "a\0.npz"):
-        with pytest.raises(DataError, match="cannot be written|is a folder"):
+        with pytest.raises(DataError, match=r"cannot be written|is a folder"):
             write_npz(tmp_path / place, pose)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.npz"]

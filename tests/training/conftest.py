@@ -32,6 +32,8 @@ normalisation = "person"
 
 [about]
 expected = "nothing: six steps on a procedural motion"
+licence = "MIT"
+acknowledgement = "The data was made up."
 """
 
 

@@ -21,7 +21,7 @@ def test_recipe_is_complete(path: Path) -> None:
     recipe = read_recipe(path)
     network = models.create(recipe.model.name, **recipe.model.options)
     assert network.config.num_out_frames >= 1
-    assert {"expected", "cost", "command"} <= recipe.about.keys()
+    assert {"expected", "cost", "command", "licence", "acknowledgement"} <= recipe.about.keys()
     assert path.name in recipe.about["command"]
     assert recipe_from_dict(recipe.to_dict()) == recipe
 

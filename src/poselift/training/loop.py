@@ -36,11 +36,6 @@ from poselift.training.validate import Validation, geometric_mean
 STATE_FILE = "training.pt"
 LOG_FILE = "log.csv"
 
-ACKNOWLEDGEMENT = (
-    "The data used in this project was obtained from mocap.cs.cmu.edu. "
-    "The database was created with funding from NSF EIA-0196217."
-)
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -132,8 +127,8 @@ def fit(
         "fps": batches.bank.fps,
         "normalisation": recipe.data.normalisation,
         "target": recipe.data.target,
-        "licence": "CC-BY-4.0",
-        "acknowledgement": ACKNOWLEDGEMENT,
+        "licence": recipe.about.get("licence", "not stated"),
+        "acknowledgement": recipe.about.get("acknowledgement", ""),
     }
     provenance = {"poselift": __version__, "recipe": recipe.to_dict()}
     log = _Log(folder, first)

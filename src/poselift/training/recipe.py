@@ -82,7 +82,8 @@ class Recipe:
         model: the network.
         train: the schedule.
         data: the batches.
-        about: free text: expected error, cost, command.
+        about: free text: expected error, cost, command; ``licence`` and ``acknowledgement`` of the
+            data go into the checkpoint.
     """
 
     model: ModelConfig
