@@ -78,6 +78,7 @@ poselift evaluate --model {name} --data motions_test.npz --noise detector
 
 
 def main() -> None:
+    """Read the command line and ship."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("name", choices=sorted(SUMMARY))
