@@ -116,6 +116,15 @@ def test_pickles_are_not_weights(tmp_path: Path) -> None:
         ("htnet", {"num_frames": 3}, "one frame"),
         ("htnet", {"levels": ("joint", "joint")}, "levels"),
         ("htnet", {"part_order": "other"}, "part_order"),
+        ("htnet", {"num_heads": 0}, "num_heads = 0"),
+        ("htnet", {"num_heads": -2}, "num_heads"),
+        ("htnet", {"depth": -1}, "depth"),
+        ("nanohtnet", {"hidden": 0}, "hidden"),
+        ("nanohtnet", {"head_dim": "two"}, "head_dim"),
+        ("nanohtnet", {"drop": 0.9}, "drop rate"),
+        ("martinez", {"drop": 5.0}, "drop rate"),
+        ("martinez", {"hidden": 2.5}, "hidden"),
+        ("htnet", {"dim": "wide"}, "options of the right types"),
     ],
 )
 def test_impossible_networks(name: str, overrides: dict[str, Any], message: str) -> None:

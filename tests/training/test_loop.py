@@ -50,7 +50,7 @@ def test_writes_what_it_promises(recipe_file: Path, motions: list[Motion], tmp_p
 def test_resumed_run_equals_uninterrupted_run(
     recipe_file: Path, motions: list[Motion], tmp_path: Path
 ) -> None:
-    """Killed with SIGKILL in the middle of a step, run again: same weights, same log."""
+    """Killed with SIGKILL between two checkpoints, run again: same weights, same log."""
     recipe = read_recipe(recipe_file)
     fit(recipe, tmp_path / "whole", motions[:2], motions[2:])
 
@@ -62,18 +62,21 @@ import poselift.training.loop as loop
 from poselift.training.recipe import read_recipe
 made = [generate(seconds=2.0, fps=50.0, seed=seed) for seed in range(3)]
 made = [dataclasses.replace(m, name=f"clip-{i}") for i, m in enumerate(made)]
-def report(progress):
-    if progress.step == 4:
-        print("four", flush=True)
+rate = loop.learning_rate
+def at_step(step, recipe):
+    if step == 5:  # five steps done, four of them in the checkpoint
+        print("five", flush=True)
         time.sleep(60)
-loop.fit(read_recipe(sys.argv[1]), sys.argv[2], made[:2], made[2:], report=report)
+    return rate(step, recipe)
+loop.learning_rate = at_step
+loop.fit(read_recipe(sys.argv[1]), sys.argv[2], made[:2], made[2:])
 """
     arguments = [str(recipe_file), str(tmp_path / "killed"), str(Path(__file__).parent)]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert process.stdout is not None
-    assert process.stdout.readline().strip() == b"four"
+    assert process.stdout.readline().strip() == b"five"
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
@@ -116,7 +119,7 @@ def test_starts_from_given_weights(
 
 
 def test_learns_one_clip_by_heart(recipe_file: Path, motions: list[Motion], tmp_path: Path) -> None:
-    """The error on the clip it learns from falls far below that of the mean pose."""
+    """The error on the clip it learns from falls far below that of the mean pose, 142 mm."""
     overrides = [
         "train.steps=250",
         "train.batch_size=16",
@@ -133,7 +136,7 @@ def test_learns_one_clip_by_heart(recipe_file: Path, motions: list[Motion], tmp_
     fit(read_recipe(recipe_file, overrides), tmp_path / "run", clip, same, report=seen.append)
     final = seen[-1].validation_mm
     assert final is not None
-    assert final[0] < 130
+    assert final[0] < 100
 
 
 def test_learning_rate_schedule(recipe_file: Path) -> None:
@@ -152,3 +155,21 @@ def test_a_subject_in_both_sets_is_refused(
     with pytest.raises(DataError, match="procedural-0 are in training and in validation"):
         fit(read_recipe(recipe_file), tmp_path / "run", motions, motions[:1])
     assert not (tmp_path / "run").exists()
+
+
+def test_a_filled_in_text_is_the_same_recipe_and_other_data_is_not(
+    recipe_file: Path, motions: list[Motion], tmp_path: Path
+) -> None:
+    recipe = read_recipe(recipe_file)
+    fit(recipe, tmp_path / "run", motions[:2], motions[2:])
+    told = dataclasses.replace(recipe, about={"expected": "12 mm"})
+    fit(told, tmp_path / "run", motions[:2], motions[2:])
+    with pytest.raises(CheckpointError, match="other data"):
+        fit(recipe, tmp_path / "run", motions[:1], motions[2:])
+
+
+def test_divergence_is_an_error(recipe_file: Path, motions: list[Motion], tmp_path: Path) -> None:
+    recipe = read_recipe(recipe_file, ["data.noise.sigma=1", "train.steps=4"])
+    broken = dataclasses.replace(motions[0], joints=motions[0].joints * 1e30)
+    with pytest.raises(DataError, match="diverged"):
+        fit(recipe, tmp_path / "run", [broken], motions[2:])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from poselift.data.bank import MotionBank, chain_matrix
+from poselift.data.ranges import check_ranges
 from poselift.skeleton import H36M_17, LIMBS
 
 
@@ -55,6 +56,21 @@ class AugmentConfig:
     bone_jitter: float = 0.04
     size_jitter: float = 0.05
     mirror: float = 0.5
+
+    def __post_init__(self) -> None:
+        share = (0.0, 1.0)
+        check_ranges(
+            self,
+            speed=(1.0, 10.0),
+            mix_upper=share,
+            mix_arms=share,
+            turn_limbs=share,
+            turn=(0.0, 180.0),
+            new_bones=share,
+            bone_jitter=(0.0, 0.5),
+            size_jitter=(0.0, 0.5),
+            mirror=share,
+        )
 
 
 def sample_motion(
@@ -206,7 +222,7 @@ def _rebuild(
     replace = _chance(config.new_bones, B, g, device)
     factor = torch.where(replace[:, None], wanted / clip_bones.clamp(min=1e-6), 1.0)
     jitter = torch.randn(B, J, generator=g, device=device) * config.bone_jitter
-    jitter = (jitter + jitter[:, _MIRROR]) / 2**0.5  # left as right
+    jitter = jitter[:, torch.arange(J).minimum(torch.tensor(_MIRROR))]  # left as right
     size = torch.randn(B, 1, generator=g, device=device) * config.size_jitter
     factor = factor * (1 + jitter.clamp(-0.15, 0.15)) * (1 + size.clamp(-0.15, 0.15))
     # Feet stay about on the floor and strides fit the legs if the pelvis moves with the legs.

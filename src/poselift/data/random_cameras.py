@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from poselift.data.ranges import check_ranges
+
 IMAGE_SIZE = 1000.0
 """Training images are square, of this many pixels."""
 
@@ -34,6 +36,18 @@ class CameraConfig:
     highest: float = 3.2
     zoom: float = 1.6
     roll: float = 3.0
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            nearest=(0.5, 1000.0),
+            farthest=(self.nearest, 1000.0),
+            usual=(0.0, 1.0),
+            lowest=(0.0, 100.0),
+            highest=(self.lowest, 100.0),
+            zoom=(1.0, 10.0),
+            roll=(0.0, 180.0),
+        )
 
 
 def see(joints: Tensor, config: CameraConfig, g: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from poselift.data.ranges import check_ranges
 from poselift.skeleton import END_JOINTS, H36M_17
 
 
@@ -17,7 +18,7 @@ class NoiseConfig:
     """How wrong the 2D joints are; lengths are shares of the person's height in the image.
 
     Args:
-        clean: share of windows without any noise.
+        clean: share of windows without noise; joints may be lost in them all the same.
         strength: largest factor on ``sigma``; each window draws its own from 0 upwards.
         sigma: standard deviation of a joint.
         sigma_ends: that of wrists and ankles.
@@ -37,6 +38,21 @@ class NoiseConfig:
     outliers: float = 0.02
     outlier_sigma: float = 0.08
     gaps: float = 0.2
+
+    def __post_init__(self) -> None:
+        share, size = (0.0, 1.0), (0.0, 1.0)
+        check_ranges(
+            self,
+            clean=share,
+            strength=(0.0, 100.0),
+            sigma=size,
+            sigma_ends=size,
+            drift=share,
+            bias=size,
+            outliers=share,
+            outlier_sigma=size,
+            gaps=share,
+        )
 
 
 def add_noise(pixels: Tensor, config: NoiseConfig, g: torch.Generator) -> Tensor:

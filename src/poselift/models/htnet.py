@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from poselift.errors import UsageError
+from poselift.models.checks import check_rates, check_sizes
 from poselift.models.layers.graph import skeleton_adjacency
 from poselift.models.layers.topology import Level, PartOrder, TopologyBlock, linear_rates
 from poselift.models.layers.topology_keys import BLOCK_CONVERT, BLOCK_RENAMES
@@ -57,6 +58,8 @@ class HTNetConfig:
         object.__setattr__(self, "levels", tuple(self.levels))
         if self.num_frames != 1 or self.num_out_frames != 1:
             raise UsageError(f"HTNet with {self.num_frames} frames", "one frame in, one out")
+        check_sizes(depth=self.depth, hidden=self.hidden)
+        check_rates(self.drop, self.drop_path_first, self.drop_path_last)
         check_topology(self.dim, self.num_heads, self.levels, self.part_order)
 
 
@@ -64,6 +67,7 @@ def check_topology(
     dim: int, num_heads: int, levels: tuple[Level, ...], part_order: PartOrder
 ) -> None:
     """Raise ``UsageError`` where channels, heads and levels do not go together."""
+    check_sizes(num_heads=num_heads)
     if not levels or len(set(levels)) != len(levels) or set(levels) - {"joint", "part", "body"}:
         raise UsageError(f"levels {levels}", "some of 'joint', 'part', 'body', each once")
     if dim <= 0 or dim % (len(levels) * num_heads):
@@ -121,6 +125,10 @@ class HTNetRefineConfig:
 
     num_frames: int = 1
     num_out_frames: int = 1
+
+    def __post_init__(self) -> None:
+        check_sizes(hidden=self.hidden)
+        check_rates(self.drop)
 
 
 class HTNetRefine(nn.Module):

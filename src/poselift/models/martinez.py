@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from poselift.models.checks import check_rates, check_sizes
 from poselift.models.htnet import NUM_JOINTS
 
 
@@ -32,6 +33,10 @@ class MartinezConfig:
 
     num_frames: int = 1
     num_out_frames: int = 1
+
+    def __post_init__(self) -> None:
+        check_sizes(hidden=self.hidden, depth=self.depth)
+        check_rates(self.drop)
 
 
 class Layer(nn.Module):

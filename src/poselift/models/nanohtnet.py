@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from poselift.errors import UsageError
+from poselift.models.checks import check_rates, check_sizes
 from poselift.models.htnet import NUM_JOINTS, check_topology
 from poselift.models.layers.graph import chain_adjacency, skeleton_adjacency
 from poselift.models.layers.topology import PartOrder, TopologyBlock, linear_rates
@@ -61,6 +62,8 @@ class NanoHTNetConfig:
                 f"{self.num_out_frames} frames out of a window of {self.num_frames}",
                 "between 1 and the window's frames",
             )
+        check_sizes(depth=self.depth, hidden=self.hidden, head_dim=self.head_dim)
+        check_rates(1.5 * self.drop, self.drop_path_first, self.drop_path_last)
         check_topology(self.dim, self.num_heads, ("joint", "part", "body"), self.part_order)
         check_topology(self.dim, self.num_heads, ("joint", "body"), self.part_order)
 

@@ -105,7 +105,9 @@ def create(name: str, **overrides: Any) -> nn.Module:
         )
     try:
         return entry.network(entry.config(**{**entry.defaults, **overrides}))
-    except TypeError as error:  # a text where a number belongs, and the like
+    except UsageError:
+        raise
+    except (TypeError, ValueError) as error:  # a text where a number belongs, and the like
         raise UsageError(f"model {name!r}: {error}", "options of the right types") from error
 
 

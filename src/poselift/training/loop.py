@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -121,7 +122,8 @@ def fit(
         recipe.data,
         settings.seed,
     )
-    first, best = _resume(folder, recipe, network, average, optimiser)
+    data = zlib.crc32(b"".join(motion.joints.tobytes() for motion in (*train, *validation)))
+    first, best = _resume(folder, recipe, data, network, average, optimiser)
     about = {
         "skeleton": H36M_17.name,
         "fps": batches.bank.fps,
@@ -151,7 +153,9 @@ def fit(
             loss = error + settings.velocity * velocity_error(predicted, targets)
             optimiser.zero_grad()
             fabric.backward(loss)
-            fabric.clip_gradients(wrapped, optimiser, max_norm=settings.clip)
+            fabric.clip_gradients(
+                wrapped, optimiser, max_norm=settings.clip, error_if_nonfinite=False
+            )
             optimiser.step()
             average.update(network, step)
             meter.add(error)
@@ -171,7 +175,7 @@ def fit(
                         "validation_mm": dict(zip(("gt", "detector"), errors, strict=True)),
                     }
                     save_checkpoint(folder, recipe.model.name, average.network, chosen)
-                _save_state(folder, recipe, network, average, optimiser, done, best)
+                _save_state(folder, recipe, data, network, average, optimiser, done, best)
                 report(progress)
                 meter = _Meter()
             elif meter.due():
@@ -198,6 +202,10 @@ class _Meter:
     def progress(self, step: int) -> Progress:
         wall = time.perf_counter() - self.started
         loss = float(torch.stack(self.errors).mean()) * 1000
+        if not math.isfinite(loss):
+            raise DataError(
+                f"training diverged before step {step}", "a finite loss", "lower the learning rate"
+            )
         return Progress(step, loss, wall / len(self.errors), self.waiting / wall)
 
 
@@ -211,10 +219,10 @@ class _Log:
         rows = []
         if self.path.exists():  # drop what lies after the checkpoint that we resume from
             with self.path.open(newline="") as file:
-                rows = [row for row in list(csv.reader(file))[1:] if int(row[0]) <= first]
+                rows = [row for row in list(csv.reader(file))[1:] if row and int(row[0]) <= first]
         with atomic_path(self.path) as path, path.open("w", newline="") as file:
             csv.writer(file).writerows([self.HEADER, *rows])
-        self.board = SummaryWriter(str(folder), purge_step=first)
+        self.board = SummaryWriter(str(folder), purge_step=first + 1)
 
     def write(self, progress: Progress, rate: float) -> None:
         assert progress.validation_mm is not None
@@ -250,6 +258,7 @@ def _copy_weights(source: nn.Module, network: nn.Module, where: str | Path) -> N
 def _save_state(
     folder: Path,
     recipe: Recipe,
+    data: int,
     network: nn.Module,
     average: WeightAverage,
     optimiser: Any,
@@ -257,7 +266,8 @@ def _save_state(
     best: float,
 ) -> None:
     state = {
-        "recipe": recipe.to_dict(),
+        "recipe": _settings(recipe),
+        "data": data,
         "network": network.state_dict(),
         "average": average.network.state_dict(),
         "optimiser": optimiser.state_dict(),
@@ -268,8 +278,18 @@ def _save_state(
         torch.save(state, path)
 
 
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """What decides the weights: all of a recipe but its text."""
+    return {key: value for key, value in recipe.to_dict().items() if key != "about"}
+
+
 def _resume(
-    folder: Path, recipe: Recipe, network: nn.Module, average: WeightAverage, optimiser: Any
+    folder: Path,
+    recipe: Recipe,
+    data: int,
+    network: nn.Module,
+    average: WeightAverage,
+    optimiser: Any,
 ) -> tuple[int, float]:
     """Restore an earlier run; returns (steps done, best validation error)."""
     path = folder / STATE_FILE
@@ -277,7 +297,7 @@ def _resume(
         return 0, math.inf
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        same = state["recipe"] == recipe.to_dict()
+        same = state["recipe"] == _settings(recipe) and state["data"] == data
     except Exception as error:  # torch.load has no one exception for a file that is not its own
         raise CheckpointError(
             f"{path}: cannot be read ({error.__class__.__name__})",
@@ -286,8 +306,8 @@ def _resume(
         ) from error
     if not same:
         raise CheckpointError(
-            f"{path}: belongs to another recipe",
-            "the recipe that began the run",
+            f"{path}: belongs to another recipe or other data",
+            "those that began the run",
             "choose another folder or delete the file",
         )
     network.load_state_dict(state["network"])

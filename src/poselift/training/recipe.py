@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import tomllib
 import types
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from poselift.data.batches import DataConfig
+from poselift.data.ranges import check_ranges
 from poselift.errors import DataError, UsageError
 
 Precision = Literal["32-true", "bf16-mixed"]
@@ -65,13 +67,19 @@ class TrainConfig:
     validate_every: int = 500
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "validate_every"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"train.{name} = {getattr(self, name)}", "at least 1")
-        if self.learning_rate <= 0:
-            raise UsageError(f"train.learning_rate = {self.learning_rate}", "more than 0")
-        if not 0 <= self.ema < 1:
-            raise UsageError(f"train.ema = {self.ema}", "0 to below 1")
+        many = math.inf
+        check_ranges(
+            self,
+            steps=(1, many),
+            batch_size=(2, many),  # one window alone has no batch statistics
+            learning_rate=(0.0, 1.0),
+            warmup=(0, many),
+            weight_decay=(0.0, 10.0),
+            ema=(0.0, 0.999999),
+            velocity=(0.0, many),
+            clip=(1e-6, many),
+            validate_every=(1, many),
+        )
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ class Validation:
             plan = plan_windows(motion.num_frames, window, num_out, 1, target)
             read, predicted = plan.inputs[::every], plan.outputs[::every]
             within = (predicted >= 0) & (predicted < motion.num_frames)
+            if target == "newest":
+                within[:, :-1] = False  # the one that is used
             predicted = predicted.clip(0, motion.num_frames - 1)
             for k in range(len(exact)):
                 for into, pixels in zip(inputs, (exact[k], seen[k]), strict=True):
