@@ -27,6 +27,11 @@ def test_absent_joints_have_no_half_coordinates_and_no_score() -> None:
     assert pose.scores.sum() == 2 * 17 - 1
 
 
+def test_scores_are_cut_to_0_and_1() -> None:
+    pose = Pose2D(np.zeros((1, 17, 2)), scores=np.linspace(-8, 8, 17)[None])
+    assert pose.scores[0, 0].tolist() == [0] * 9 + [1] * 8
+
+
 def test_poses_are_frozen() -> None:
     pose = Pose2D(np.zeros((1, 1, 17, 2)))
     with pytest.raises(AttributeError):
@@ -46,6 +51,26 @@ def test_poses_are_frozen() -> None:
         ({"times": [0.0]}, "one for each frame"),
         ({"image_size": (-1, 5)}, "image size"),
         ({"track_ids": [1, 2]}, "track ids"),
+        ({"keypoints": "joints"}, "keypoints: joints; expected an array of numbers"),
+        ({"keypoints": np.full((2, 17, 2), "1")}, "keypoints: .*numbers"),
+        ({"keypoints": [[1, 2], [3]]}, "keypoints: .*numbers"),
+        ({"keypoints": np.full((2, 17, 2), 1e39)}, "infinite"),
+        ({"scores": "high"}, "scores: high"),
+        ({"times": ["a", "b"]}, "times: "),
+        ({"fps": "a"}, "fps of a; expected a number from"),
+        ({"fps": [30.0]}, "fps"),
+        ({"fps": None}, "fps"),
+        ({"fps": 1e-320}, "fps"),
+        ({"fps": 1e6}, "fps"),
+        ({"image_size": (5,)}, r"image size \(5,\)"),
+        ({"image_size": (0.5, 0.5)}, r"image size \(0\.5, 0\.5\)"),
+        ({"image_size": "640x480"}, "image size 640x480"),
+        ({"image_size": (640, float("inf"))}, "image size"),
+        ({"image_size": (10**400, 5)}, "image size"),
+        ({"track_ids": ["a"]}, "track ids"),
+        ({"track_ids": [float("nan")]}, "track ids"),
+        ({"track_ids": [2**64]}, "track ids"),
+        ({"keypoints": np.zeros((2, 2, 17, 2)), "track_ids": [0.2, 0.4]}, "whole numbers"),
     ],
 )
 def test_bad_2d_poses(change: dict[str, Any], message: str) -> None:
@@ -62,6 +87,10 @@ def test_bad_2d_poses(change: dict[str, Any], message: str) -> None:
         ({"root": np.full((1, 2, 3), np.inf)}, "infinite"),
         ({"keypoints": np.zeros((1, 2, 17, 3))}, "2D joints of shape"),
         ({"fps": -1.0}, "fps"),
+        ({"fps": 1e-4}, "fps"),
+        ({"joints": "abc"}, "3D joints: abc"),
+        ({"scores": "abc"}, "scores: abc"),
+        ({"track_ids": [0.5]}, "track ids"),
     ],
 )
 def test_bad_3d_poses(change: dict[str, Any], message: str) -> None:

@@ -146,6 +146,7 @@ JSON: dict[str, Any] = {
     "mmpose: frame negative": [{"frame_id": -1, "instances": [MMPOSE]}],
     "mmpose: no instances": [{"frame_id": 0, "instances": [MMPOSE]}, {"frame_id": 1}],
     "mmpose: scores too few": [{"instances": [MMPOSE | {"keypoint_scores": [1.0]}]}],
+    "mmpose: no scores": [{"instances": [MMPOSE | {"keypoint_scores": []}]}],
     "mmpose: ragged": [{"instances": [MMPOSE | {"keypoints": [[1, 2], [3]]}]}],
     "mmpose: flat": [{"instances": [MMPOSE | {"keypoints": [1.0] * 52}]}],
     "mmpose: info null": {"instance_info": None},
@@ -153,6 +154,7 @@ JSON: dict[str, Any] = {
     "mediapipe: zero size": mediapipe(width=0),
     "mediapipe: NaN size": mediapipe(width=float("nan")),
     "mediapipe: fps zero": mediapipe(fps=0),
+    "mediapipe: fps next to zero": mediapipe(fps=1e-320),
     "mediapipe: fps text": mediapipe(fps="30"),
     "mediapipe: fps negative": mediapipe(fps=-30),
     "mediapipe: 32 landmarks": mediapipe(LANDMARKS[:-1]),
@@ -163,6 +165,7 @@ JSON: dict[str, Any] = {
     "mediapipe: nobody": mediapipe(None),
     "mediapipe: frame null": mediapipe(frames=[{"pose_landmarks": None}, None]),
     "ultralytics: lengths": [YOLO | {"keypoints": {"x": [1.0, 2], "y": [1.0]}}],
+    "ultralytics: y empty": [YOLO | {"keypoints": {"x": [1.0], "y": []}}],
     "ultralytics: x null": [YOLO | {"keypoints": {"x": None, "y": [1.0]}}],
     "ultralytics: frame a number": [[YOLO], 3],
     "ultralytics: broken text": ['[{"keypoints": '],
@@ -234,12 +237,21 @@ ARCHIVES: dict[str, Any] = {
     "times NaN": {"keypoints": KEYPOINTS, "layout": "coco-17", "times": [0, np.nan, 1]},
     "times too few": {"keypoints": KEYPOINTS, "layout": "coco-17", "times": [0.0, 1]},
     "fps zero": {"keypoints": KEYPOINTS, "layout": "coco-17", "fps": 0.0},
+    "fps next to zero": {"keypoints": KEYPOINTS, "layout": "coco-17", "fps": 1e-320},
+    "fps huge": {"keypoints": KEYPOINTS, "layout": "coco-17", "fps": 1e300},
+    "times next to one another": {
+        "keypoints": KEYPOINTS,
+        "layout": "coco-17",
+        "times": np.arange(3) * 1e-320,
+    },
+    "times infinite": {"keypoints": KEYPOINTS, "layout": "coco-17", "times": [0, 1, np.inf]},
     "fps NaN": {"keypoints": KEYPOINTS, "layout": "coco-17", "fps": np.nan},
     "fps text": {"keypoints": KEYPOINTS, "layout": "coco-17", "fps": "a"},
     "fps two": {"keypoints": KEYPOINTS, "layout": "coco-17", "fps": [25.0, 30.0]},
     "width negative": {"keypoints": KEYPOINTS, "layout": "coco-17", "width": -1, "height": 9},
     "height infinite": {"keypoints": KEYPOINTS, "layout": "coco-17", "width": 1, "height": np.inf},
     "ids twice": {"keypoints": np.ones((2, 3, 17, 2)), "layout": "coco-17", "track_ids": [1, 1]},
+    "ids text": {"keypoints": KEYPOINTS, "layout": "coco-17", "track_ids": ["a"]},
     "ids fractions": {"keypoints": KEYPOINTS, "layout": "coco-17", "track_ids": [0.5]},
     "mediapipe: shape": {"landmarks_px": PX[:, :32]},
     "mediapipe: visibility": {"landmarks_px": PX, "visibility": np.ones((3, 32))},
@@ -337,6 +349,8 @@ def test_other_things_for_a_path() -> None:
         {"layout": ""},
         {"fps": 0},
         {"fps": -25},
+        {"fps": 1e-4},
+        {"fps": 1e6},
         {"fps": float("nan")},
         {"fps": float("inf")},
         {"fps": "30"},
@@ -363,6 +377,21 @@ def test_named_source_that_it_is_not(write: Write, source: str) -> None:
     assert read(path, source="openpose").num_frames == 1
     with pytest.raises(DataError, match=f"not of the form of {source}"):
         read(path, source=source)
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("v.mp4", b"broken"),
+        ("v.MOV", b""),
+        ("v", b"\0\0\0\x18ftypmp42"),
+        ("v", b"\x1aE\xdf\xa3"),
+        ("v", b"RIFF\0\0\0\0AVI LIST"),
+    ],
+)
+def test_video(write: Write, name: str, start: bytes) -> None:
+    with pytest.raises(DataError, match=rf"{name}: a video; expected keypoints"):
+        read(write(name, start))
 
 
 def test_layout_of_another_size(write: Write) -> None:

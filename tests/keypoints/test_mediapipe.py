@@ -114,7 +114,21 @@ def test_tracking_comes_before_static(write: Write) -> None:
 
 def test_stored_blazepose(shared: Path) -> None:
     pose = read(shared / "golden/blazepose/sports2d_demo.npz")
-    assert pose.keypoints.shape == (1, 230, 33, 2)
+    assert pose.keypoints.shape == (3, 230, 33, 2)
     assert (pose.fps, pose.image_size) == (30, (1768, 994))
-    nobody = np.flatnonzero(np.isnan(pose.keypoints[0, :, 0, 0]))
-    assert nobody.tolist() == [0, 1, 2, 169, 201, 227, 228, 229]
+    # A man, a woman, and a man nearer to the camera, one after the other.
+    seen = [np.flatnonzero(np.isfinite(person[:, 0, 0])) for person in pose.keypoints]
+    assert [(frames[0], frames[-1], len(frames)) for frames in seen] == [
+        (3, 168, 166),
+        (170, 200, 31),
+        (202, 226, 25),
+    ]
+
+
+def test_archive_of_one_person_after_another(write: Write) -> None:
+    pixels = np.tile(landmarks()[:, :2] * SIZE, (9, 1, 1))
+    pixels[4:6] = np.nan  # nobody
+    pixels[8] = pixels[8] * 2 + 300
+    pose = read(write("b.npz", {"landmarks_px": pixels}))
+    seen = np.isfinite(pose.keypoints[:, :, 0, 0])
+    assert [np.flatnonzero(person).tolist() for person in seen] == [[0, 1, 2, 3, 6, 7], [8]]

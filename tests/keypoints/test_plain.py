@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from poselift.errors import DataError
 from poselift.keypoints import read, write_npz
 from poselift.layouts import LAYOUTS
 from poselift.poses import Pose2D
+from poselift.skeleton import Skeleton
 
 
 def points(*shape: int) -> np.ndarray:
@@ -40,12 +42,12 @@ def test_written_and_read_again_is_equal(
     keypoints[0, 0, 0] = 7
     pose = Pose2D(
         keypoints,
-        rng.random(keypoints.shape[:3]),
+        rng.uniform(-0.5, 1.5, size=keypoints.shape[:3]),
         LAYOUTS[layout],
         fps=fps,
-        times=np.cumsum(rng.uniform(0.01, 1, size=frames)),
+        times=1.7e9 * (seed % 2) + np.cumsum(rng.uniform(0.5, 2, size=frames)) / fps,
         image_size=size,
-        track_ids=rng.permutation(9)[:persons],
+        track_ids=rng.permutation(9)[:persons] + 2**61 * (seed % 3),
     )
     again = read(write_npz(tmp_path / "a", pose))
     for name in ("keypoints", "scores", "times", "track_ids"):
@@ -73,6 +75,32 @@ def test_fps_follows_from_times(write: Write) -> None:
     pose = read(write("k.npz", {"keypoints": points(4, 17), "layout": "coco-17", "times": times}))
     assert pose.fps == pytest.approx(25)
     np.testing.assert_array_equal(pose.times, times)
+
+
+@pytest.mark.parametrize(("fps", "agree"), [(10, True), (70, True), (8, False), (80, False)])
+def test_times_and_fps_that_contradict_each_other(write: Write, fps: float, agree: bool) -> None:
+    times = np.array([0, 1, 2, 9]) / 25  # frames were dropped: the median says 25
+    data = {"keypoints": points(4, 17), "layout": "coco-17", "times": times, "fps": fps}
+    path = write("k.npz", data)
+    if agree:
+        assert read(path).fps == fps
+        return
+    with pytest.raises(DataError, match=rf"k\.npz: fps of {fps}, but times of 25 frames a second"):
+        read(path)
+    assert read(path, fps=25).fps == 25
+
+
+def test_only_what_can_be_read_is_written(tmp_path: Path) -> None:
+    own = Skeleton("own-2", ("a", "b"), {"b": "a"}, "a")
+    renamed = replace(own, name="coco-17")
+    for pose, message in (
+        (Pose2D(points(2, 2), skeleton=own), "own-2"),
+        (Pose2D(points(2, 2), skeleton=renamed), "coco-17"),
+        (Pose2D(points(2, 17), fps=30, times=np.array([0.0, 1.0])), "fps of 30"),
+    ):
+        with pytest.raises(DataError, match=rf"a\.npz.*{message}"):
+            write_npz(tmp_path / "a.npz", pose)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_layout_is_never_guessed(write: Write) -> None:

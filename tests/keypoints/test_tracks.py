@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keypoint_examples import person
@@ -54,8 +55,64 @@ def test_ids_win_over_places() -> None:
     assert tracks[5][1].keypoints[0, 0] > 500
 
 
-def test_incomplete_ids_are_not_used() -> None:
-    assert list(link({0: [at(100, 5)], 1: [at(100)]})) == [0]
+def places(tracks: dict) -> dict[int, list[int]]:
+    """Track -> where its person was, in hundreds of pixels."""
+    return {
+        track: [int(persons[n].keypoints[0, 0] // 100) for n in sorted(persons)]
+        for track, persons in tracks.items()
+    }
+
+
+# Persons 5 and 6 change places at once in frame 2, which their ids know and overlap does not.
+CROSSING = {n: [at(100 + 500 * (n > 1), 5), at(600 - 500 * (n > 1), 6)] for n in range(5)}
+TRUE = {5: [1, 1, 6, 6, 6], 6: [6, 6, 1, 1, 1]}
+
+
+def test_one_detection_without_an_id_leaves_the_other_ids_alone() -> None:
+    assert places(link(CROSSING)) == TRUE
+    assert places(link(CROSSING | {4: [at(605), at(100, 6)]})) == TRUE
+    assert places(link(CROSSING | {3: [at(605), at(100, 6)]})) == TRUE
+    stranger = link(CROSSING | {3: [*CROSSING[3], at(1200), at(605)]})
+    assert places(stranger) == TRUE | {7: [12], 8: [6]}  # 5 was seen in that frame
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_one_id_twice_in_a_frame_leaves_the_other_ids_alone(order: int) -> None:
+    twice = [at(608, 5), at(1200, 5)][::order]
+    assert places(link(CROSSING | {3: [*twice, at(100, 6)]})) == TRUE | {7: [12]}
+    # 6 is lost, and what was taken for 5 a second time is where 6 was.
+    twice = [at(608, 5), at(104, 5)][::order]
+    assert places(link(CROSSING | {3: twice})) == TRUE
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_surest_of_two_new_persons_with_one_id_has_it(order: int) -> None:
+    unsure = at(600, 5)
+    unsure.scores[:] = 0.2
+    assert places(link({0: [at(100, 5), unsure][::order], 1: [at(300, 9)]}))[5] == [1]
+
+
+def test_an_id_given_late_names_the_person_followed_so_far() -> None:
+    late = {0: [at(100), at(600)], 1: [at(102), at(600, 4)], 2: [at(104, 3), at(600, 4)]}
+    assert spans(link(late)) == [[0, 1, 2], [0, 1, 2]]
+    assert sorted(link(late)) == [3, 4]
+    # Never one that had another id.
+    assert spans(link({0: [at(100, 3)], 1: [at(100, 4)]})) == [[0], [1]]
+
+
+def test_one_id_for_everybody_is_none() -> None:
+    """AlphaPose without a tracker; the nearer person is out of sight in frame 1."""
+    frames = {0: [at(100, 0), at(600, 0)], 1: [at(600, 0)], 2: [at(100, 0), at(600, 0)]}
+    assert places(link(frames)) == {0: [1, 1], 1: [6, 6, 6]}
+
+
+def test_out_of_sight_and_back() -> None:
+    """Near and of the same size: the same person. Elsewhere and larger: another."""
+    frames = {n: [at(100)] for n in range(5)}
+    assert spans(link(frames | {9: [at(110)]})) == [[0, 1, 2, 3, 4, 9]]
+    joints = person(17, 500, size=220)
+    other = Detection(joints[:, :2], joints[:, 2])
+    assert spans(link(frames | {6: [other]})) == [[0, 1, 2, 3, 4], [6]]
 
 
 def test_persons_without_a_joint_in_common() -> None:

@@ -58,6 +58,14 @@ def test_objects() -> None:
     assert pose.track_ids.tolist() == [7]
 
 
+def test_source_says_how_many_had_no_id() -> None:
+    def source(*ids: list[int] | None) -> str:
+        return from_ultralytics([result(person(), ids=i) for i in ids], fps=25).source
+
+    assert "1 of 3 detections without an id of their own" in source([7], None, [7])
+    assert "without an id" not in source([7], [7], [7]) + source(None, None, None)
+
+
 def test_objects_without_keypoints() -> None:
     with pytest.raises(DataError, match="results of a pose model"):
         from_ultralytics([SimpleNamespace(keypoints=None)])

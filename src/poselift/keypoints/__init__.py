@@ -80,6 +80,10 @@ _ARCHIVES: dict[str, Callable[[Arrays], bool]] = {
     "mediapipe": mediapipe.is_archive,
     "npz": plain.is_archive,
 }
+_VIDEOS = {
+    *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
+    *(".mxf", ".ogv", ".ts", ".webm", ".wmv"),
+}
 _KINDS = (
     "JSON of OpenPose, AlphaPose, COCO, MMPose, MediaPipe or Ultralytics, a folder of it, "
     "or an .npz of keypoints"
@@ -173,14 +177,20 @@ def _is_archive(path: Path) -> bool:
     """Whether a file is a zip by its content; other binary kinds are refused by name."""
     try:
         with path.open("rb") as stream:
-            start = stream.read(6)
+            start = stream.read(12)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror or error})", "a readable file"
         ) from None
     if start.startswith(b"PK"):
         return True
-    if start == b"\x93NUMPY":
+    if path.suffix.lower() in _VIDEOS or _is_video(start):
+        raise DataError(
+            f"{path}: a video",
+            "keypoints that a detector found in it",
+            "run rtmlib, MediaPipe, YOLO or another on it first",
+        )
+    if start.startswith(b"\x93NUMPY"):
         raise DataError(
             f"{path}: a bare array (.npy)", _KINDS, "save it as keypoints and layout in an .npz"
         )
@@ -189,6 +199,15 @@ def _is_archive(path: Path) -> bool:
     if path.suffix.lower() == ".npz":
         raise DataError(f"{path}: not an npz archive", "a whole .npz file", "was it cut off?")
     return False
+
+
+def _is_video(start: bytes) -> bool:
+    """Whether a file's first bytes are those of MP4 or MOV, Matroska or WebM, or AVI."""
+    return (
+        start[4:8] == b"ftyp"
+        or start.startswith(b"\x1aE\xdf\xa3")
+        or (start.startswith(b"RIFF") and start[8:] == b"AVI ")
+    )
 
 
 def _read_json(path: Path, source: str | None, image_size: tuple[int, int] | None) -> Clip:

@@ -12,7 +12,7 @@ from poselift.errors import DataError, UsageError
 from poselift.keypoints.files import number, numbers
 from poselift.keypoints.tracks import Detection, link
 from poselift.layouts import LAYOUTS, get_layout
-from poselift.poses import FloatArray, Pose2D
+from poselift.poses import MAX_FPS, MIN_FPS, FloatArray, Pose2D, checked_fps
 from poselift.skeleton import Skeleton
 
 DEFAULT_FPS = 30.0
@@ -54,12 +54,12 @@ def checked_arguments(
     """Check what the caller says about a source.
 
     Raises:
-        UsageError: unknown layout, or a frame rate or size that is not positive.
+        UsageError: unknown layout, or a frame rate or size out of range.
     """
     if layout is not None:
         get_layout(layout)
-    if fps is not None and not (_is_number(fps) and 0 < fps <= 1e5):
-        raise UsageError(f"fps of {fps}", "a positive number")
+    if fps is not None and not (_is_number(fps) and MIN_FPS <= fps <= MAX_FPS):
+        raise UsageError(f"fps of {fps}", f"a number from {MIN_FPS:g} to {MAX_FPS:g}")
     if image_size is not None:
         size = tuple(image_size) if isinstance(image_size, (tuple, list)) else ()
         if len(size) != 2 or not all(_is_number(n) and 1 <= n <= 1e6 for n in size):
@@ -160,10 +160,7 @@ def size_in(width: Any, height: Any, where: str) -> tuple[int, int]:
 
 def fps_in(value: Any, where: str) -> float:
     """Frames per second as the file gives them."""
-    fps = number(value, where, "fps")
-    if not 0 < fps <= 1e5:
-        raise DataError(f"{where}: fps of {fps:g}", "a positive number")
-    return fps
+    return checked_fps(number(value, where, "fps"), f"{where}: ")
 
 
 def to_pose(
@@ -177,7 +174,7 @@ def to_pose(
 
     Frames that the file does not have are NaN; times are frame number / fps. ``layout``, ``fps``
     and ``image_size`` override what the file says. Without any fps it is 30, and ``source`` of
-    the result says so.
+    the result says so, and how many detections had no id of their own where others had.
 
     Raises:
         DataError: nobody in any frame, mixed numbers of joints, an unclear layout, coordinates
@@ -221,6 +218,9 @@ def to_pose(
     reject_normalised(keypoints, where)
     rate = fps or clip.fps
     note = clip.tool if rate else f"{clip.tool}, {DEFAULT_FPS:g} fps assumed"
+    found = [person.track == name for name, track in tracks.items() for person in track.values()]
+    if 0 < sum(found) < len(found):
+        note += f", {len(found) - sum(found)} of {len(found)} detections without an id of their own"
     return Pose2D(
         keypoints,
         scores,

@@ -137,17 +137,24 @@ def _array(data: bytes, where: str) -> npt.NDArray[Any]:
     return flat.reshape(shape, order="F" if fortran else "C").copy()
 
 
-def numbers(value: Any, where: str, what: str, shape: tuple[int | None, ...]) -> FloatArray:
+def numbers(
+    value: Any,
+    where: str,
+    what: str,
+    shape: tuple[int | None, ...],
+    limit: float = MAX_COORDINATE,
+) -> FloatArray:
     """``value`` as float64 numbers of the given shape, None standing for any length.
 
-    NaN passes (it means absent); infinite and absurdly large numbers do not.
+    NaN passes (it means absent); numbers beyond ``limit`` do not.
     """
     try:
         out = np.asarray(value)
     except (ValueError, TypeError, OverflowError, RecursionError):
         out = np.asarray(None)  # ragged
-    if out.size == 0 and out.dtype == np.float64:
-        out = out.reshape([0 if n is None else n for n in shape]) if out.ndim <= 1 else out
+    empty = [0 if n is None else n for n in shape]
+    if out.size == 0 and out.dtype == np.float64 and out.ndim <= 1 and 0 in empty:
+        out = out.reshape(empty)  # [] for no persons, joints, ...
     wanted = str(tuple("any" if n is None else n for n in shape)).replace("'", "")
     if out.dtype.kind not in "iuf":
         raise DataError(f"{where}: {what} that are not plain numbers", f"numbers of shape {wanted}")
@@ -156,10 +163,8 @@ def numbers(value: Any, where: str, what: str, shape: tuple[int | None, ...]) ->
     ):
         raise DataError(f"{where}: {what} of shape {out.shape}", wanted)
     out = out.astype(np.float64)
-    if (np.abs(out) > MAX_COORDINATE).any():
-        raise DataError(
-            f"{where}: {what} with infinite or huge numbers", "pixels, or NaN where absent"
-        )
+    if (np.abs(out) > limit).any():
+        raise DataError(f"{where}: {what} with infinite or huge numbers", f"at most {limit:g}")
     return out
 
 

@@ -190,10 +190,9 @@ def parse_archive(arrays: Mapping[str, npt.NDArray[Any]], where: str) -> Clip:
         raise DataError(f"{where}: frame numbers twice or broken", "one for each row")
     clip = Clip({}, TOOL, {_COUNT: MEDIAPIPE_33.name})
     for n, frame in enumerate(at.astype(int).tolist()):
+        # One pose a frame, but not one person: MediaPipe goes over to another without saying so.
         person = from_arrays(points[n], scores[n], f"{where}: frame {n}", zero_is_absent=False)
         clip.frames[frame] = present([person])
-        # One pose a frame: all of it is one track, as MediaPipe saw it.
-        clip.frames[frame] = [Detection(p.keypoints, p.scores, 0) for p in clip.frames[frame]]
     if "fps" in arrays:
         clip.fps = fps_in(arrays["fps"], where)
     if "width" in arrays and "height" in arrays:

@@ -21,9 +21,14 @@ from poselift.errors import DataError
 from poselift.files import write_bytes
 from poselift.keypoints.clip import DEFAULT_FPS, checked_arguments, choose_layout, fps_in, size_in
 from poselift.keypoints.files import numbers
+from poselift.layouts import LAYOUTS
 from poselift.poses import FloatArray, Pose2D
 
 TOOL = "poselift"
+MAX_TIME = 2.0**53
+"""Seconds: room for Unix timestamps, in whichever unit."""
+MAX_RATIO = 3.0
+"""Between ``fps`` and the rate of the times: frames may have been dropped, but not most."""
 _KEYS = ("keypoints", "reconstruction")
 
 
@@ -42,7 +47,8 @@ def parse(
     """The pose in an archive; the arguments override what it says.
 
     Raises:
-        DataError: wrong shapes or values, or no layout in the file nor here.
+        DataError: wrong shapes or values, times that contradict the frame rate, or no layout in
+            the file nor here.
     """
     checked_arguments(layout, fps, image_size)
     key = next(key for key in _KEYS if key in arrays)
@@ -59,21 +65,15 @@ def parse(
     scores = None
     if "scores" in arrays:
         scores = numbers(arrays["scores"], where, "scores", keypoints.shape[:-1])
-        scores = np.clip(np.nan_to_num(scores, nan=0.0), 0, 1)
     times: FloatArray | None = None
     if fps is None and "times" in arrays:
-        times = numbers(arrays["times"], where, "times", (keypoints.shape[-3],))
+        times = numbers(arrays["times"], where, "times", (keypoints.shape[-3],), MAX_TIME)
     rate = fps or (fps_in(arrays["fps"], where) if "fps" in arrays else None)
     if rate is None and times is not None and len(times) > 1:
         rate = _rate(times, where)
+    _check_rate(rate, times, where)
     if image_size is None and "width" in arrays and "height" in arrays:
         image_size = size_in(arrays["width"], arrays["height"], where)
-    ids = None
-    if "track_ids" in arrays:
-        persons = keypoints.shape[0] if keypoints.ndim == 4 else 1
-        ids = numbers(arrays["track_ids"], where, "track_ids", (persons,))
-        if not np.isfinite(ids).all() or (ids != np.round(ids)).any():
-            raise DataError(f"{where}: track_ids that are no whole numbers", "one for each person")
     note = TOOL if rate else f"{TOOL}, {DEFAULT_FPS:g} fps assumed"
     pose = Pose2D(
         keypoints,
@@ -82,7 +82,7 @@ def parse(
         fps=rate or DEFAULT_FPS,
         times=times,  # type: ignore[arg-type]  # None means frame / fps
         image_size=image_size,
-        track_ids=None if ids is None else ids.astype(np.int64),  # type: ignore[arg-type]
+        track_ids=arrays.get("track_ids"),  # type: ignore[arg-type]  # checked there
         source=where,
     )
     if not np.isfinite(pose.keypoints).any():
@@ -101,17 +101,25 @@ def write_npz(path: str | os.PathLike[str], pose: Pose2D) -> Path:
         The path written.
 
     Raises:
-        DataError: the place cannot be written to.
+        DataError: a skeleton or times that ``read`` would not take, or the place cannot be
+            written to.
     """
     out = Path(path)
     out = out if out.suffix.lower() == ".npz" else out.with_name(f"{out.name}.npz")
+    name = pose.skeleton.name
+    if LAYOUTS.get(name) != pose.skeleton:
+        raise DataError(
+            f"{out}: not written, skeleton {name!r} is not among poselift's layouts",
+            f"one of {', '.join(LAYOUTS)}",
+        )
+    _check_rate(pose.fps, pose.times, f"{out}: not written")
     arrays: dict[str, Any] = {
         "keypoints": pose.keypoints,
         "scores": pose.scores,
         "times": pose.times,
         "fps": np.float64(pose.fps),
         "track_ids": pose.track_ids,
-        "layout": np.str_(pose.skeleton.name),
+        "layout": np.str_(name),
     }
     if pose.image_size is not None:
         arrays["width"], arrays["height"] = map(np.int64, pose.image_size)
@@ -136,3 +144,15 @@ def _rate(times: FloatArray, where: str) -> float:
     if not step > 0:
         raise DataError(f"{where}: times that do not increase", "strictly increasing seconds")
     return 1 / step
+
+
+def _check_rate(fps: float | None, times: FloatArray | None, where: str) -> None:
+    """Refuse a frame rate and times of which one must be wrong."""
+    if fps is None or times is None or len(times) < 2:
+        return
+    rate = _rate(times, where)
+    if not 1 / MAX_RATIO <= fps / rate <= MAX_RATIO:
+        raise DataError(
+            f"{where}: fps of {fps:g}, but times of {rate:.4g} frames a second",
+            "one and the same rate",
+        )

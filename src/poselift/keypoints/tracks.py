@@ -36,9 +36,11 @@ class Detection:
 def link(frames: Mapping[int, Sequence[Detection]], max_gap: int = MAX_GAP) -> dict[int, Track]:
     """Detections as one track for each person.
 
-    The source's ids are used if every detection has one and none occurs twice in a frame.
-    Otherwise a detection goes on with the person it overlaps best, nearest pairs first; a person
-    may be out of sight for ``max_gap`` frames.
+    A detection with an id of the source goes to that id's track. One without goes on with the
+    person it overlaps best, nearest pairs first, among those with no sighting in its frame; a
+    person may be out of sight for ``max_gap`` frames. Of several detections with one id in a
+    frame, the one most like the id's track keeps it and the others have none. An id that first
+    appears on a person followed so far without one names that person's track.
 
     Args:
         frames: frame number -> the persons in it.
@@ -47,45 +49,73 @@ def link(frames: Mapping[int, Sequence[Detection]], max_gap: int = MAX_GAP) -> d
     Returns:
         track id -> frame number -> detection, in order of first appearance.
     """
-    ids = [[person.track for person in persons] for persons in frames.values()]
-    if all(None not in row and len(set(row)) == len(row) for row in ids):
-        tracks: dict[int, Track] = {}
-        for frame in sorted(frames):
-            for person in frames[frame]:
-                if person.track is not None:
-                    tracks.setdefault(person.track, {})[frame] = person
-        return tracks
-    return _by_overlap(frames, max_gap)
-
-
-def _by_overlap(frames: Mapping[int, Sequence[Detection]], max_gap: int) -> dict[int, Track]:
+    ids = [[p.track for p in persons if p.track is not None] for persons in frames.values()]
+    distinct = set().union(*ids)
+    # One number for everybody (AlphaPose without a tracker) tells nobody apart.
+    trusted = len(distinct) > 1 or all(len(row) < 2 for row in ids)
+    nameless = fresh = max(distinct) + 1 if trusted and distinct else 0  # ids from here are ours
     tracks: dict[int, Track] = {}
     last: dict[int, int] = {}  # track -> frame in which it was seen last
     for frame in sorted(frames):
         persons = frames[frame]
-        if not persons:
-            continue
+        own = _claims(persons, tracks) if trusted else {}  # person -> track
         last = {track: seen for track, seen in last.items() if frame - seen <= max_gap}
-        live = list(last)
-        taken: dict[int, int] = {}  # person -> track
-        if live:
+        here = set(own.values())
+        free = [track for track in last if track not in here]
+        seekers = [n for n in range(len(persons)) if own.get(n) not in tracks]
+        pairs = {}  # seeker -> free track
+        if free and seekers:
             cost = steps(
-                np.stack([tracks[track][last[track]].keypoints for track in live]),
-                np.stack([person.keypoints for person in persons]),
+                np.stack([tracks[track][last[track]].keypoints for track in free]),
+                np.stack([persons[n].keypoints for n in seekers]),
             )
-            used = set()
-            for flat in np.argsort(cost, axis=None, kind="stable"):
-                row, column = divmod(int(flat), len(persons))
-                if cost[row, column] > MAX_STEP:
-                    break
-                if live[row] not in used and column not in taken:
-                    used.add(live[row])
-                    taken[column] = live[row]
-        for column, person in enumerate(persons):
-            track = taken.get(column, len(tracks))
-            tracks.setdefault(track, {})[frame] = person
-            last[track] = frame
-    return tracks
+            # Two ids are two persons.
+            cost[np.outer([track < nameless for track in free], [n in own for n in seekers])] = (
+                np.inf
+            )
+            pairs = {seekers[b]: free[a] for a, b in _nearest(cost).items()}
+        for n in seekers:
+            if n in own and n in pairs:
+                tracks[own[n]] = tracks.pop(pairs[n])
+                del last[pairs[n]]
+            elif n in pairs:
+                own[n] = pairs[n]
+            elif n not in own:
+                own[n], fresh = fresh, fresh + 1
+        for n, person in enumerate(persons):
+            tracks.setdefault(own[n], {})[frame] = person
+            last[own[n]] = frame
+    return dict(sorted(tracks.items(), key=lambda item: min(item[1])))
+
+
+def _claims(persons: Sequence[Detection], tracks: Mapping[int, Track]) -> dict[int, int]:
+    """Person -> id, no id twice: the nearest to where the id was last, or the surest, has it."""
+    rivals: dict[int, list[int]] = {}
+    for n, person in enumerate(persons):
+        if person.track is not None:
+            rivals.setdefault(person.track, []).append(n)
+    own = {}
+    for track, several in rivals.items():
+        cost = np.array([-persons[n].scores.sum() for n in several])
+        if len(several) > 1 and track in tracks:
+            before = tracks[track][max(tracks[track])].keypoints
+            cost = steps(before[None], np.stack([persons[n].keypoints for n in several]))[0]
+        own[several[int(cost.argmin())]] = track
+    return own
+
+
+def _nearest(cost: FloatArray) -> dict[int, int]:
+    """Row -> column for the pairs up to ``MAX_STEP``, cheapest first, no row or column twice."""
+    pairs: dict[int, int] = {}
+    taken = set()
+    for flat in np.argsort(cost, axis=None, kind="stable"):
+        row, column = divmod(int(flat), cost.shape[1])
+        if cost[row, column] > MAX_STEP:
+            break
+        if row not in pairs and column not in taken:
+            pairs[row] = column
+            taken.add(column)
+    return pairs
 
 
 def steps(before: FloatArray, after: FloatArray) -> FloatArray:
