@@ -119,7 +119,7 @@ class Place:
 
     def motion_file(self, name: str = "motion.npz") -> Path:
         joints = np.zeros((1, 4, 17, 3))
-        return motion.write(Pose3D(joints), self.folder / name)
+        return motion.write(Pose3D(joints), self.folder / name).paths[0]
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ BAD: dict[str, tuple[int, str, Callable[[Place], Argv]]] = {
         "a pickle",
         lambda p: p.lift(p.text("a.pkl", pickle.dumps(Harmless(p.folder / "harm")))),
     ),
-    "video": (1, "", lambda p: p.lift(p.text("walk.mp4", b"\0\0\0\x18ftypmp42" + bytes(64)))),
+    "video": (1, "a video", lambda p: p.lift(p.text("walk.mp4", b"\0\0\0\x18ftypmp42" + bytes(64)))),
     "no layout": (1, "--layout", lambda p: p.lift(p.arrays(layout=None))),
     "unknown layout in the file": (1, "h36m-71", lambda p: p.lift(p.arrays(layout="h36m-71"))),
     "layout of other joints": (1, "17 joints", lambda p: p.lift(layout="halpe-26")),

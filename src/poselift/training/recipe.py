@@ -170,7 +170,10 @@ def _build(kind: type[Any], content: Any, where: str) -> Any:
         )
         if required and name not in values:
             raise UsageError(f"recipe lacks {_join(where, name)!r}", "that key")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except UsageError as error:  # it begins with the key
+        raise UsageError(_join(where, str(error))) from error
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:

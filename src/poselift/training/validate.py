@@ -50,8 +50,8 @@ class Validation:
             seen = [detector_noise(motion.name, k, u) for k, u in enumerate(exact)]
             joints = camera_joints(motion)  # (4, T, 17, 3)
             joints = joints - joints[:, :, :1]
-            plan = plan_windows(motion.num_frames, window, num_out, 1, target)
-            read, predicted = plan.inputs[::every], plan.outputs[::every]
+            plan = plan_windows(motion.num_frames, window, num_out, 1, target)[::every]
+            read, predicted = plan.inputs, plan.outputs
             within = (predicted >= 0) & (predicted < motion.num_frames)
             if target == "newest":
                 within[:, :-1] = False  # the one that is used
