@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 
-def describe() -> dict[str, Any]:
-    """Processor, cores, memory and versions; no names of hosts or users."""
+def describe(*packages: str) -> dict[str, Any]:
+    """Processor, cores, memory, load and versions, also those of ``packages``; no names of hosts
+    or users."""
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -23,6 +25,10 @@ def describe() -> dict[str, Any]:
         "architecture": platform.machine(),
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
+        # Other work on the machine at the time; 0 would be an idle one.
+        "load_average": round(os.getloadavg()[0], 2),
+        "system": platform.system(),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        **{package: version(package) for package in packages},
     }

@@ -1,4 +1,4 @@
-"""Time of one window at batch 1 on one core: ONNX Runtime against torch.
+"""Time of one window at batch 1 on one core: ONNX Runtime against torch, and all of a lift.
 
     python benchmarks/window_latency.py
 
@@ -6,7 +6,9 @@ Method: the process is bound to one core where the system can. Networks of rando
 do not change the time) are exported as shipped ones are. Rounds of each contender take turns, so
 that a busy machine is busy for all of them; reported are the median over all calls, the quartiles
 and the minimum. The floor is the network's multiply-accumulates at the best rate of a 1024 x 1024
-float32 product by ONNX Runtime in the same rounds. Needs the extra `export`.
+float32 product by ONNX Runtime in the same rounds. "pixels to metres" is what `Lifter` runs for a
+window: ONNX Runtime with the normalisation before it and the pelvis taken off after it. Needs the
+extra `export`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,17 +23,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import machine
 import numpy as np
 import onnxruntime
 import torch
 from onnx import TensorProto, helper
 from torch.utils.flop_counter import FlopCounterMode
 
-import poselift
 from poselift import models
 from poselift.export.onnx import IR_VERSION, OPSET, export_onnx
 from poselift.models.checkpoint import save_checkpoint
 from poselift.runtime.backends import OnnxRuntime
+from poselift.runtime.network import PixelNetwork
 
 RESULTS = Path(__file__).parent / "results" / "window_latency.json"
 MODELS = ("nanohtnet", "htnet")
@@ -58,6 +60,7 @@ def main() -> None:
                 network(x)
             operations[name] = counter.get_total_flops()
             contenders[f"{name} onnxruntime"] = partial(graph, x.numpy())
+            contenders[f"{name} pixels to metres"] = pixels_to_metres(graph)
             contenders[f"{name} torch"] = partial(network, x)
         contenders["matrix product"] = matrix_product()
         times = measure(contenders, options.rounds, options.calls)
@@ -75,7 +78,8 @@ def main() -> None:
     report = {
         "what": "milliseconds for one window, batch 1, one core, float32",
         "command": "python benchmarks/window_latency.py",
-        "machine": machine(core),
+        "machine": machine.describe("onnxruntime", "torch", "poselift"),
+        "bound_to_core": core,
         "rounds": options.rounds,
         "calls_per_round": options.calls,
         "matrix_product_gflops": round(peak / 1e9, 1),
@@ -99,6 +103,12 @@ def prepare(name: str, folder: Path) -> tuple[torch.nn.Module, OnnxRuntime]:
         save_checkpoint(folder, name, models.create(name), about, torch.float16)
         export_onnx(folder, weights="beside")
         return models.load(folder), OnnxRuntime(folder / "model.onnx", threads=1)
+
+
+def pixels_to_metres(graph: OnnxRuntime) -> Callable[[], Any]:
+    """A call of the network as `Lifter` makes it."""
+    pixels = np.random.default_rng(0).uniform(300, 700, size=(1, graph.about.window, 17, 2))
+    return partial(PixelNetwork(graph), pixels.astype(np.float32), (1000, 1000))
 
 
 def matrix_product() -> Callable[[], Any]:
@@ -150,28 +160,6 @@ def bind_to_one_core() -> int | None:
     core = max(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {core})
     return core
-
-
-def machine(core: int | None) -> dict[str, Any]:
-    """What the numbers depend on."""
-    processor = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = info.read_text().splitlines()
-        processor = next((x.split(":")[1].strip() for x in lines if "model name" in x), processor)
-    return {
-        "processor": processor,
-        "cores": os.cpu_count(),
-        "bound_to_core": core,
-        # Other work on the machine at the time; 0 would be an idle one.
-        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "poselift": poselift.__version__,
-        "onnxruntime": onnxruntime.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -39,3 +41,23 @@ def test_every_frame_is_predicted_equally_often(
 def test_strides_that_leave_frames_out(stride: int) -> None:
     with pytest.raises(UsageError, match="stride"):
         plan_windows(10, 27, 9, stride, "centre")
+
+
+def test_an_hour_of_windows_takes_no_more_memory_than_its_starts() -> None:
+    tracemalloc.start()
+    try:
+        plan = plan_windows(180_000, 243, 9, 1, "centre")
+        last = plan[-64:]
+        assert (last.inputs.shape, last.outputs.shape) == ((64, 243), (64, 9))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4_000_000
+
+
+def test_some_windows_are_those_of_all() -> None:
+    plan = plan_windows(40, 9, 3, 2, "newest")
+    which = np.array([3, 3, 0, 7])
+    assert len(plan[::4]) == len(plan.inputs[::4]) == -(-len(plan) // 4)
+    assert np.array_equal(plan[which].inputs, plan.inputs[which])
+    assert np.array_equal(plan[which].outputs, plan.outputs[which])

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from poselift.errors import UsageError
 from poselift.geometry.camera import (
     Camera,
-    denormalise_screen,
     look_at_rotation,
     normalise_screen,
     project,
@@ -77,13 +76,6 @@ def test_many_rotations_at_once_equal_one_by_one():
     many = look_at_rotation(positions, target)
     assert many.shape == (4, 5, 3, 3)
     np.testing.assert_array_equal(many[2, 3], look_at_rotation(positions[2, 3], target))
-
-
-@given(st.floats(-100, 3000), st.floats(-100, 3000), st.integers(1, 4000), st.integers(1, 4000))
-def test_screen_coordinates_come_back(x, y, width, height):
-    pixels = np.array([x, y])
-    back = denormalise_screen(normalise_screen(pixels, width, height), width, height)
-    np.testing.assert_allclose(back, pixels, atol=1e-6)
 
 
 def test_screen_coordinates_of_the_corners():

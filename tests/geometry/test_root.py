@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
 from poselift.errors import DataError
+from poselift.geometry import root as root_module
 from poselift.geometry.camera import project
 from poselift.geometry.root import default_focal, solve_root
 
@@ -34,6 +35,16 @@ def test_batches_of_persons():
     shape = (2, 3)
     found = solve_root(joints.reshape(*shape, 17, 3), pixels.reshape(*shape, 17, 2), FOCAL, CENTRE)
     np.testing.assert_allclose(found, root.reshape(*shape, 3), rtol=1e-7)
+
+
+def test_long_clips_are_solved_in_pieces(monkeypatch):
+    joints, _, pixels = _scene(11, 30)
+    joints, pixels = joints.reshape(2, 15, 17, 3), pixels.reshape(2, 15, 17, 2)
+    weights = np.random.default_rng(0).uniform(0, 1, size=(2, 15, 17))
+    whole = solve_root(joints, pixels + 3, FOCAL, CENTRE, weights)
+    monkeypatch.setattr(root_module, "_CHUNK", 7)
+    pieces = solve_root(joints, pixels + 3, FOCAL, CENTRE, weights)
+    np.testing.assert_allclose(pieces, whole, rtol=1e-12)
 
 
 def test_noisy_weighted_frame_equals_a_general_solver():
@@ -63,6 +74,20 @@ def test_missing_and_weightless_joints_do_not_count():
     pixels[:, 9], weights[:, 9] = 1e5, 0
     found = solve_root(joints, pixels, FOCAL, CENTRE, weights)
     np.testing.assert_allclose(found, root, rtol=1e-7, atol=1e-7)
+
+
+def test_a_frame_of_weights_of_zero_counts_its_joints_alike():
+    joints, _, pixels = _scene(4)
+    pixels += np.random.default_rng(0).normal(size=pixels.shape)
+    pixels[:, 2] = np.nan
+    weights = np.random.default_rng(1).uniform(0.1, 1, size=joints.shape[:-1])
+    weights[1] = 0
+    weights[2] = 0
+    weights[2, 2] = 1  # of a joint that is not there
+    found = solve_root(joints, pixels, FOCAL, CENTRE, weights)
+    alike = solve_root(joints, pixels, FOCAL, CENTRE)
+    np.testing.assert_array_equal(found[1:3], alike[1:3])
+    assert (found[[0, 3]] != alike[[0, 3]]).all()
 
 
 def test_under_determined_frames_are_nan():

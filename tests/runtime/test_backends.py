@@ -75,6 +75,33 @@ def test_weights_changed_or_gone(copy: Path) -> None:
         open_backend(find(copy), "onnxruntime")
 
 
+@pytest.mark.parametrize("kind", ["float16", "float32", "beside"])
+def test_a_graph_older_than_the_weights_beside_it(copy: Path, tmp_path: Path, kind: str) -> None:
+    from poselift.export.onnx import export_onnx
+
+    export_onnx(copy, weights=kind)  # type: ignore[arg-type]  # one of them
+    assert type(open_backend(find(copy), "auto")).__name__ == "OnnxRuntime"
+    if kind != "beside":  # elsewhere it is alone, whatever lies there
+        (tmp_path / "weights.safetensors").write_bytes(b"of another network")
+        shutil.copy(copy / "model.onnx", tmp_path / "net.onnx")
+        open_backend(find(tmp_path / "net.onnx"), "onnxruntime")
+    weights = copy / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")  # trained again
+    for stored in (find(copy), find(copy / "model.onnx")):
+        with pytest.raises(CheckpointError, match="export the graph again"):
+            open_backend(stored, "auto" if stored.folder else "onnxruntime")
+
+
+def test_a_graph_that_does_not_know_its_weights(copy: Path) -> None:
+    graph = onnx.load(copy / "model.onnx", load_external_data=False)
+    config = {p.key: p.value for p in graph.metadata_props}["poselift"]
+    for content in ("{}", "[1]", "null", "{", '{"crc32": "1"}'):
+        helper.set_model_props(graph, {"poselift": config, "poselift_weights": content})
+        (copy / "model.onnx").write_bytes(graph.SerializeToString())
+        with pytest.raises(CheckpointError, match=r"changed since|no metadata"):
+            open_backend(find(copy), "onnxruntime")
+
+
 def test_a_graph_of_someone_else(tmp_path: Path) -> None:
     value = helper.make_tensor_value_info
     graph = helper.make_graph(

@@ -17,6 +17,7 @@ from poselift.layouts import COCO_17
 from poselift.poses import Pose2D
 from poselift.runtime import lifter as module
 from poselift.runtime.lifter import Lifter
+from poselift.runtime.streaming import StreamingLifter
 
 SIZE = (1000, 1000)
 Make = Callable[..., tuple[Path, Any]]
@@ -231,3 +232,43 @@ def test_bad_arguments(tiny: Path, tiny_causal: Path, tmp_path: Path) -> None:
         lifter.lift(clip(2), focal=-3)
     with pytest.raises(DataError, match="Pose2D"):
         lifter.lift(clip(2).keypoints)  # type: ignore[arg-type]  # on purpose
+
+
+def test_hours_between_two_frames(tiny: Path) -> None:
+    times = np.array([0, 0.02, 1e7, 1e7 + 0.03, 1e7 + 0.3, 2e7])
+    pose = Pose2D(moving(times), times=times, image_size=SIZE)
+    lifter = Lifter(tiny, "torch")
+    lifted = lifter.lift(pose).joints
+    for part in (slice(0, 2), slice(2, 4), slice(4, 5), slice(5, 6)):
+        alone = Pose2D(pose.keypoints[:, part], times=times[part], image_size=SIZE)
+        assert np.abs(lifter.lift(alone).joints - lifted[:, part]).max() < 1e-5
+
+
+def test_a_network_of_one_frame_knows_no_gaps(
+    tiny_single: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not a call for each frame of a source slower than the network.
+    calls: list[int] = []
+    lifter = Lifter(tiny_single, "torch")
+    run = type(lifter._network.backend).__call__
+    spy = lambda self, x: (calls.append(len(x)), run(self, x))[1]  # noqa: E731
+    monkeypatch.setattr(type(lifter._network.backend), "__call__", spy)
+    lifter.lift(clip(20, 10.0))
+    assert calls == [20]
+
+
+@pytest.mark.parametrize("target", ["centre", "newest"])
+def test_a_network_that_gives_no_numbers(oracle: Make, target: str) -> None:
+    folder, _ = oracle(target=target, noise=float("nan"))
+    with pytest.raises(CheckpointError, match="not numbers"):
+        Lifter(folder).lift(clip(5))
+    with pytest.raises(CheckpointError, match="not numbers"):
+        StreamingLifter(folder, image_size=SIZE).push(clip(1).keypoints[0, 0])
+
+
+def test_scores_of_zero_still_give_a_root(tiny: Path) -> None:
+    motion = generate("walk", 0.2)
+    pose = Pose2D(project_views(motion)[0], fps=50, image_size=SIZE)
+    lifter = Lifter(tiny, "torch")
+    blind = lifter.lift(replace(pose, scores=np.zeros_like(pose.scores)))
+    assert np.array_equal(blind.root, lifter.lift(pose).root, equal_nan=True)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poselift.runtime.resample import grid, interpolate
+from poselift.runtime.resample import grid, interpolate, stretches
 
 
 def test_a_source_at_the_rate_keeps_its_times() -> None:
@@ -40,3 +40,12 @@ def test_interpolation_laws(steps: list[float], seed: int) -> None:
     line = (2 * times - 1)[None, :, None]
     expected = 2 * np.clip(at, times[0], times[-1]) - 1
     assert np.allclose(interpolate(line, times, at)[0, :, 0], expected)
+
+
+@given(st.lists(st.sampled_from([0.1, 1.0, 1.5, 1e7]), max_size=12))
+def test_stretches_have_no_gap_and_are_as_long_as_can_be(steps: list[float]) -> None:
+    times = np.cumsum([3.0, *steps])
+    parts = stretches(times, 1.2)
+    assert [t for part in parts for t in times[part]] == times.tolist()
+    assert all((np.diff(times[part]) <= 1.2).all() for part in parts)
+    assert all(times[part.start] - times[part.start - 1] > 1.2 for part in parts[1:])

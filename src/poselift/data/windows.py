@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,13 +18,39 @@ class Windows:
     """Frames of W windows over a clip.
 
     Args:
-        inputs: (W, F) frames that each window reads; the first and the last frame of the clip
-            are repeated where a window reaches over its ends.
-        outputs: (W, n) frames that each window predicts; may lie beyond the clip's end.
+        starts: (W,) first frame that each window predicts; may lie beyond the clip's ends.
+        num_frames: T, frames of the clip.
+        window: F, frames that a window reads.
+        num_out: n, frames that a window predicts.
+        target: which frames of the window are predicted.
+
+    The frames of all windows would take more memory than the clip: take some windows, as from an
+    array, and ask these for theirs.
     """
 
-    inputs: npt.NDArray[np.int64]
-    outputs: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    num_frames: int
+    window: int
+    num_out: int
+    target: Target
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, which: slice | npt.NDArray[np.int64]) -> Windows:
+        """Some of the windows."""
+        return replace(self, starts=self.starts[which])
+
+    @property
+    def inputs(self) -> npt.NDArray[np.int64]:
+        """(W, F) frames that each window reads, the clip's first or last where it is over."""
+        begin = self.starts[:, None] - output_offset(self.window, self.num_out, self.target)
+        return np.clip(begin + np.arange(self.window), 0, self.num_frames - 1)
+
+    @property
+    def outputs(self) -> npt.NDArray[np.int64]:
+        """(W, n) frames that each window predicts; may lie beyond the clip's ends."""
+        return self.starts[:, None] + np.arange(self.num_out)
 
 
 def output_offset(window: int, num_out: int, target: Target) -> int:
@@ -58,7 +84,5 @@ def plan_windows(
         raise UsageError(f"stride {stride}", f"1 to {num_out}, the frames that a window predicts")
     # The first window begins early enough for frame 0 to be covered as often as any other.
     first = -((num_out - 1) // stride) * stride
-    starts = np.arange(first, num_frames, stride)[:, None]  # (W, 1)
-    outputs = starts + np.arange(num_out)
-    inputs = starts - output_offset(window, num_out, target) + np.arange(window)
-    return Windows(np.clip(inputs, 0, num_frames - 1), outputs)
+    starts = np.arange(first, num_frames, stride)
+    return Windows(starts, num_frames, window, num_out, target)

@@ -26,7 +26,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from poselift.checkpoints import WEIGHTS_FILE, About, read_config
+from poselift.checkpoints import GRAPH_FILE, WEIGHTS_FILE, About, read_config
 from poselift.data import procedural
 from poselift.errors import CheckpointError, DataError, UsageError
 from poselift.evaluation.mocap import IMAGE_SIZE, project_views
@@ -99,7 +99,7 @@ def export_onnx(
         DataError: ``windows`` of another shape, or the file cannot be written.
     """
     folder = Path(folder)
-    path = folder / "model.onnx" if path is None else Path(path)
+    path = folder / GRAPH_FILE if path is None else Path(path)
     if weights not in get_args(Weights):
         raise UsageError(f"weights={weights!r}", f"one of {', '.join(get_args(Weights))}")
     if weights == "beside" and path.resolve().parent != folder.resolve():
@@ -107,7 +107,9 @@ def export_onnx(
             f"{path}: not in {folder}", "a file in the folder whose weights it reads", ""
         )
     about = About.parse(read_config(folder), str(folder))
+    file = folder / WEIGHTS_FILE
     network = load(folder)
+    source: dict[str, Any] = {"crc32": file_crc32(file)}
     noise, real = _samples(about, windows)
     rounding = _round(network, real) if weights == "float16" else 0.0
     if not rounding <= ROUNDING_TOLERANCE:
@@ -119,14 +121,13 @@ def export_onnx(
     samples = np.concatenate([noise, real])
     proto = _trace(network, about)
     nodes = Counter(node.op_type for node in proto.graph.node)
-    metadata = {CONFIG_KEY: json.dumps(about.content)}
     if weights == "beside":
-        file = folder / WEIGHTS_FILE
         _read_from(proto, file, network)
-        metadata[WEIGHTS_KEY] = json.dumps({"file": WEIGHTS_FILE, "crc32": file_crc32(file)})
+        source["file"] = WEIGHTS_FILE
     elif weights == "float16":
         _halve(proto, network)
-    helper.set_model_props(proto, metadata)
+    metadata = {CONFIG_KEY: about.content, WEIGHTS_KEY: source}
+    helper.set_model_props(proto, {key: json.dumps(value) for key, value in metadata.items()})
     proto.ir_version = IR_VERSION
     proto.producer_name, proto.producer_version = "poselift", ""
 

@@ -166,11 +166,6 @@ def normalise_screen(pixels: FloatArray, width: float, height: float) -> FloatAr
     return pixels * (2 / width) - np.array([1, height / width], dtype=pixels.dtype)
 
 
-def denormalise_screen(screen: FloatArray, width: float, height: float) -> FloatArray:
-    """Screen coordinates (..., 2) back to pixels (..., 2); inverse of `normalise_screen`."""
-    return (screen + np.array([1, height / width], dtype=screen.dtype)) * (width / 2)
-
-
 def _array(value: npt.ArrayLike, shape: tuple[int, ...], what: str) -> FloatArray:
     out = np.array(value, dtype=np.float64)
     if out.shape != shape or not np.isfinite(out).all():

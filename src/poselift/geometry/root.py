@@ -8,6 +8,7 @@ X + x = p (Z + z) and Y + y = q (Z + z).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ view of 47 degrees. Phones are near 0.8; the depth found scales with this number
 
 # Variance of the directions under which no distance can be told: a person of 0.001 px in 1000.
 _POINT = 1e-12
+
+# Frames at a time: the sums take 2 kB a frame, which is much in an hour of video.
+_CHUNK = 4096
 
 
 def default_focal(image_size: tuple[int, int]) -> float:
@@ -53,7 +57,8 @@ def solve_root(
         keypoints: (..., T, J, 2) pixels.
         focal: (2,) or one number, pixels.
         centre: (2,) principal point, pixels.
-        weights: (..., T, J) such as scores, not negative; 1 if not given.
+        weights: (..., T, J) such as scores, not negative; 1 if not given. Where all are 0 in a
+            frame, they tell nothing, and its joints count alike.
 
     Returns:
         (..., T, 3) metres, camera frame. NaN where fewer than two joints count, where they all
@@ -62,8 +67,7 @@ def solve_root(
     Raises:
         DataError: shapes that do not fit together, or a focal length that is not positive.
     """
-    joints = np.asarray(joints, dtype=np.float64)
-    keypoints = np.asarray(keypoints, dtype=np.float64)
+    joints, keypoints = np.asarray(joints), np.asarray(keypoints)
     focal, centre = np.asarray(focal, dtype=np.float64), np.asarray(centre, dtype=np.float64)
     frames = joints.shape[:-1]  # (..., T, J)
     if joints.shape != (*frames, 3) or keypoints.shape != (*frames, 2) or len(frames) < 1:
@@ -73,17 +77,32 @@ def solve_root(
         )
     if not (focal > 0).all():
         raise DataError(f"focal length of {focal.tolist()}", "a positive number of pixels")
-    w = np.ones(frames) if weights is None else np.asarray(weights, dtype=np.float64)
+    w = np.broadcast_to(1.0, frames) if weights is None else np.asarray(weights)
     if w.shape != frames:
         raise DataError(f"weights of shape {w.shape}", f"{frames}, as the joints")
-    seen = np.isfinite(joints).all(-1) & np.isfinite(keypoints).all(-1) & (w > 0)
-    w = np.where(seen, w, 0.0)
+    count, num_joints = math.prod(frames[:-1]), frames[-1]
+    xyz = joints.reshape(count, num_joints, 3)
+    uv, w = keypoints.reshape(count, num_joints, 2), w.reshape(count, num_joints)
+    root = np.empty((count, 3))
+    for start in range(0, count, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        root[part] = _solve(xyz[part], (uv[part] - centre) / focal, w[part])
+    return root.reshape(*frames[:-1], 3)
+
+
+def _solve(joints: FloatArray, pq: FloatArray, w: FloatArray) -> npt.NDArray[np.float64]:
+    """(T, 3) roots from joints (T, J, 3), directions (T, J, 2) and weights (T, J)."""
+    joints = joints.astype(np.float64)
+    present = np.isfinite(joints).all(-1) & np.isfinite(pq).all(-1)
+    seen = present & (w > 0)
+    some = seen.any(axis=-1, keepdims=True)
+    seen, w = np.where(some, seen, present), np.where(some, np.where(seen, w, 0.0), present)
     joints = np.where(seen[..., None], joints, 0.0)
-    pq = np.where(seen[..., None], (keypoints - centre) / focal, 0.0)  # (..., J, 2)
+    pq = np.where(seen[..., None], pq, 0.0)
 
     # Per joint: xy - pq z = rhs. Taking weighted means out leaves one unknown, z.
     rhs = pq * joints[..., 2:] - joints[..., :2]
-    total = w.sum(axis=-1)  # (..., T)
+    total = w.sum(axis=-1)  # (T,)
     share = (w / np.where(total > 0, total, 1.0)[..., None])[..., None]
     mean_pq, mean_rhs = (share * pq).sum(axis=-2), (share * rhs).sum(axis=-2)
     spread_pq = pq - mean_pq[..., None, :]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from poselift.checkpoints import About, read_config
+from poselift.checkpoints import GRAPH_FILE, WEIGHTS_FILE, About, read_config
 from poselift.errors import CheckpointError, MissingExtraError, UsageError
 from poselift.runtime.store import Stored
 
@@ -21,7 +22,8 @@ BACKENDS = ("onnxruntime", "torch", "auto")
 CONFIG_KEY = "poselift"
 """Metadata of an exported graph that holds the content of ``config.json``."""
 WEIGHTS_KEY = "poselift_weights"
-"""Metadata that says from which file the graph reads its weights, if it does."""
+"""Metadata: ``crc32`` of the ``weights.safetensors`` that the graph was exported from, and
+``file``, its name, where the graph reads its weights from there."""
 
 
 class Backend(Protocol):
@@ -41,7 +43,7 @@ class OnnxRuntime:
         threads: that one call may use; ``None`` for all cores.
 
     Raises:
-        CheckpointError: not a graph that poselift exported, or its weights file is another.
+        CheckpointError: not a graph that poselift exported, or the weights beside it are others.
         UsageError: a number of threads below 1.
     """
 
@@ -64,14 +66,13 @@ class OnnxRuntime:
         about = self._session.get_modelmeta().custom_metadata_map
         try:
             content = json.loads(about[CONFIG_KEY])
-            weights = json.loads(about.get(WEIGHTS_KEY, "null"))
-        except (KeyError, ValueError) as error:
+            weights = dict(json.loads(about.get(WEIGHTS_KEY, "{}")))
+        except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{path}: no metadata of poselift in it", "a graph that `poselift export` wrote"
             ) from error
         self.about = About.parse(content, str(path))
-        if weights is not None:
-            _check_weights_file(path.parent / weights["file"], weights["crc32"])
+        _check_weights(path, weights)
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, x: Float32Array) -> Float32Array:
@@ -163,11 +164,17 @@ def file_crc32(path: Path) -> int:
     return zlib.crc32(path.read_bytes())
 
 
-def _check_weights_file(path: Path, expected: int) -> None:
-    """A graph knows its weights by their offsets and keeps small ones itself: no others will do."""
-    if file_crc32(path) != expected:
+def _check_weights(graph: Path, metadata: Mapping[str, Any]) -> None:
+    """The graph of a checkpoint folder must be that of its weights.
+
+    One that reads them from there knows them by their offsets and keeps small ones itself, and
+    one that has its own would go on giving old results after a new training.
+    """
+    weights = graph.parent / WEIGHTS_FILE
+    belongs = graph.name == GRAPH_FILE or "file" in metadata
+    if belongs and weights.is_file() and file_crc32(weights) != metadata.get("crc32"):
         raise CheckpointError(
-            f"{path}: changed since the graph beside it was exported",
+            f"{weights}: changed since {graph.name} beside it was exported",
             "the weights that the graph was made for",
             "export the graph again",
         )

@@ -21,7 +21,7 @@ from poselift.runtime.backends import open_backend
 from poselift.runtime.blend import Blender
 from poselift.runtime.hold import hold_last
 from poselift.runtime.network import Anchor, PixelNetwork
-from poselift.runtime.resample import Times, grid, interpolate
+from poselift.runtime.resample import Times, grid, interpolate, stretches
 from poselift.runtime.store import find
 from poselift.skeleton import H36M_17
 
@@ -150,7 +150,21 @@ class Lifter:
     ) -> _Joints:
         """Overlapping windows at the network's frame rate, blended: (P, T, 17, 3)."""
         about = self._about
-        # One frame alone has no rate.
+        # What is more than a window away tells nothing, and no lines are drawn through hours. One
+        # frame alone has no rate.
+        longest = np.inf if about.window == 1 else about.window / about.fps
+        joints = np.empty((*keypoints.shape[:3], 3), dtype=np.float32)
+        for part in stretches(times, longest):
+            joints[:, part] = self._lift_stretch(
+                keypoints[:, part], present[:, part], times[part], size
+            )
+        return joints
+
+    def _lift_stretch(
+        self, keypoints: _Joints, present: _Mask, times: Times, size: Size
+    ) -> _Joints:
+        """The same, without a long gap in the times."""
+        about = self._about
         regular = times if about.window == 1 else grid(times, about.fps)
         if regular is not times:
             keypoints = interpolate(keypoints, times, regular)
@@ -160,8 +174,9 @@ class Lifter:
         blender = Blender(persons, frames, about.num_out, len(H36M_17))
         for start in range(0, len(person), CHUNK):
             p, w = person[start : start + CHUNK], window[start : start + CHUNK]
-            pixels = keypoints[p[:, None], plan.inputs[w]]  # (W, F, 17, 2)
-            blender.add(p, plan.outputs[w], self._network(pixels, size))
+            chunk = plan[w]
+            pixels = keypoints[p[:, None], chunk.inputs]  # (W, F, 17, 2)
+            blender.add(p, chunk.outputs, self._network(pixels, size))
         joints = blender.result()
         if regular is times:
             return joints
@@ -178,8 +193,8 @@ def _needed(
     """
     last = len(regular) - 1
     # A frame of the source lies between two frames of the network's rate: look one further.
-    before = regular[np.clip(plan.outputs[:, 0] - 1, 0, last)]  # (W,) seconds
-    after = regular[np.clip(plan.outputs[:, -1] + 1, 0, last)]
+    before = regular[np.clip(plan.starts - 1, 0, last)]  # (W,) seconds
+    after = regular[np.clip(plan.starts + plan.num_out, 0, last)]
     first, end = np.searchsorted(times, before, "left"), np.searchsorted(times, after, "right")
     seen = np.zeros((len(present), len(times) + 1), dtype=np.int64)
     np.cumsum(present, axis=1, out=seen[:, 1:])  # frames seen up to each

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from poselift.checkpoints import About
 from poselift.data.windows import output_offset
-from poselift.errors import UsageError
+from poselift.errors import CheckpointError, DataError, UsageError
 from poselift.geometry.mirror import mirror_joints, mirror_keypoints
 from poselift.geometry.normalise import normalise
 from poselift.runtime.backends import Backend
@@ -21,6 +21,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 Size = tuple[int, int]
 
 _ROOT = H36M_17.index("pelvis")
+_FAR = 1000  # times the image: no network fails on less
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ class PixelNetwork:
     flip: bool = False
 
     def __call__(self, pixels: FloatArray, image_size: Size) -> npt.NDArray[np.float32]:
-        """(B, F, 17, 2) pixels without NaN -> (B, n, 17, 3) metres, the pelvis exactly zero."""
+        """(B, F, 17, 2) pixels without NaN -> (B, n, 17, 3) metres, the pelvis exactly zero.
+
+        Raises:
+            CheckpointError: the network gives no numbers, as with damaged weights.
+            DataError: it does so for keypoints far outside of any image.
+        """
         joints = self._run(pixels, image_size)
         if self.flip:
             mirrored = self._run(mirror_keypoints(pixels, image_size[0]), image_size)
@@ -45,7 +51,20 @@ class PixelNetwork:
 
     def _run(self, pixels: FloatArray, image_size: Size) -> npt.NDArray[np.float32]:
         x = normalise(pixels, image_size, self.backend.about.normalisation)
-        return self.backend(np.ascontiguousarray(x, dtype=np.float32))
+        joints = self.backend(np.ascontiguousarray(x, dtype=np.float32))
+        if np.isfinite(joints).all():
+            return joints
+        farthest = np.abs(pixels).max()
+        if farthest > _FAR * max(image_size):
+            raise DataError(
+                f"a keypoint at {farthest:.3g} pixels in an image of {max(image_size)}",
+                "keypoints in or near the image",
+            )
+        raise CheckpointError(
+            f"{self.backend.about.model}: its weights give joints that are not numbers",
+            "finite weights",
+            "train, export or download it again",
+        )
 
 
 @dataclass(frozen=True)

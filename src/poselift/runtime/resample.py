@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,17 @@ def grid(times: Times, fps: float) -> Times:
     if count == len(times) and np.abs(regular - times).max() * fps <= _SAME:
         return times
     return regular
+
+
+def stretches(times: Times, longest: float) -> list[slice]:
+    """Runs of ``times`` (T,) without a gap of more than ``longest`` seconds.
+
+    >>> import numpy as np
+    >>> stretches(np.array([0.0, 0.5, 9.0]), longest=2)
+    [slice(0, 2, None), slice(2, 3, None)]
+    """
+    starts = [0, *(np.flatnonzero(np.diff(times) > longest) + 1).tolist()]
+    return [slice(a, b) for a, b in pairwise([*starts, len(times)])]
 
 
 def interpolate(values: FloatArray, times: Times, at: Times) -> FloatArray:
