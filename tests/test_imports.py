@@ -16,7 +16,7 @@ ORDER = (
     ("geometry", "conversion"),
     ("motion",),
     ("keypoints", "metrics", "data", "viewer"),
-    ("checkpoints",),
+    ("checkpoints", "detect"),
     ("models",),
     ("runtime", "evaluation"),
     ("training", "export"),

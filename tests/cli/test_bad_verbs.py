@@ -233,7 +233,11 @@ BAD: dict[str, tuple[int, str, Callable[[Place], Argv]]] = {
         "a pickle",
         lambda p: p.lift(p.text("a.pkl", pickle.dumps(Harmless(p.folder / "harm")))),
     ),
-    "video": (1, "a video", lambda p: p.lift(p.text("walk.mp4", b"\0\0\0\x18ftypmp42" + bytes(64)))),
+    "video": (
+        1,
+        "a video",
+        lambda p: p.lift(p.text("walk.mp4", b"\0\0\0\x18ftypmp42" + bytes(64))),
+    ),
     "no layout": (1, "--layout", lambda p: p.lift(p.arrays(layout=None))),
     "unknown layout in the file": (1, "h36m-71", lambda p: p.lift(p.arrays(layout="h36m-71"))),
     "layout of other joints": (1, "17 joints", lambda p: p.lift(layout="halpe-26")),

@@ -13,7 +13,7 @@ from poselift.poses import Pose3D
 def motion_file(walk, tmp_path):
     joints = np.random.default_rng(0).normal(size=(1, walk.num_frames, 17, 3))
     pose = Pose3D(joints, keypoints=walk.keypoints, fps=30.0, meta={"model": "tiny"})
-    return motion.write(pose, tmp_path / "in" / "walk_3d.npz")
+    return motion.write(pose, tmp_path / "in" / "walk_3d.npz").paths[0]
 
 
 def test_keypoints_keep_their_joints(command, shared, tmp_path):

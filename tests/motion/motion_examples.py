@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from poselift.data.procedural import generate
 from poselift.poses import Pose3D
 from poselift.skeleton import H36M_17, Skeleton
 
@@ -73,3 +74,17 @@ def assert_same(a: Pose3D, b: Pose3D) -> None:
     np.testing.assert_array_equal(a.times, b.times)
     np.testing.assert_array_equal(a.track_ids, b.track_ids)
     assert (a.skeleton, a.fps) == (b.skeleton, b.fps)
+
+
+def moving(*kinds: str, seconds: float = 1.0, placed: bool = True, **fields: object) -> Pose3D:
+    """People who move, each of a kind of `poselift.data.procedural`; a camera 1 m above floor."""
+    joints = np.stack([generate(kind, seconds, 50.0, seed=3).joints for kind in kinds])
+    # World (z up) to camera: x right, y down, z forward.
+    joints = np.stack([joints[..., 0], 1 - joints[..., 2], joints[..., 1] + 5], axis=-1)
+    root = joints[:, :, 0] if placed else np.full_like(joints[:, :, 0], np.nan)
+    return Pose3D(joints - joints[:, :, :1], root, **{"fps": 50.0, **fields})
+
+
+def y_up(pose: Pose3D) -> np.ndarray:
+    """(P, T, J, 3) absolute joints, Y up."""
+    return pose.absolute * [1, -1, -1]

@@ -47,8 +47,10 @@ def run(args: argparse.Namespace) -> None:
         if given:
             raise UsageError(f"{source} is a motion file and takes no {', '.join(given)}")
         pose3d = motion.read(source)
-        write_motion(pose3d, output)
-        print(f"{output}: {describe_motion(pose3d)}")
+        written = write_motion(pose3d, output)
+        print(f"{' '.join(map(str, written.paths))}: {describe_motion(pose3d)}")
+        for note in written.notes:
+            print(f"  {note}")
         return
 
     from poselift import keypoints
@@ -73,6 +75,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _is_motion(path: Path) -> bool:
     """Whether a file says that it is a motion file; damaged ones are left to the readers."""
+    if path.suffix.lower() in (".bvh", ".trc", ".c3d", ".glb"):
+        return True
     try:
         with path.open("rb") as file:
             if file.read(2) == b"PK":

@@ -94,10 +94,13 @@ def run(args: argparse.Namespace) -> None:
         for done, (stem, pose) in enumerate(poses.items()):
             progress(done, len(poses))
             lifted = lifter.lift(pose, variant=args.conversion, focal=args.focal)
-            files = [args.output / f"{stem}.{extension}" for extension in args.format]
-            for file in files:
-                write_motion(lifted, file)
-            summary.append(f"{' '.join(map(str, files))}: {_describe(pose, lifted)}")
+            written = [
+                write_motion(lifted, args.output / f"{stem}.{extension}")
+                for extension in args.format
+            ]
+            files = " ".join(str(path) for one in written for path in one.paths)
+            summary.append(f"{files}: {_describe(pose, lifted)}")
+            summary += [f"  {note}" for one in written for note in one.notes]
     if not args.quiet:
         print("\n".join(summary))
 

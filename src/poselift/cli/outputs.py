@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from poselift.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from poselift.motion import Written
     from poselift.poses import Pose2D, Pose3D
 
-FORMATS = ("npz", "json", "csv", "html", "svg")
+FORMATS = ("npz", "json", "csv", "bvh", "trc", "c3d", "glb", "html", "svg")
 """Formats of 3D motion and pictures of it, by extension."""
 
 
@@ -30,17 +31,16 @@ def formats(text: str) -> tuple[str, ...]:
     return names
 
 
-def write_motion(pose: Pose3D, path: Path) -> None:
+def write_motion(pose: Pose3D, path: Path) -> Written:
     """Write motion in the format that the extension names, one of `FORMATS`."""
     from poselift import motion, viewer
 
     extension = path.suffix.lower().removeprefix(".")
     if extension == "html":
-        viewer.write_html(pose, path)
-    elif extension == "svg":
-        viewer.write_strip(pose, path)
-    else:
-        motion.write(pose, path)
+        return motion.Written((viewer.write_html(pose, path),))
+    if extension == "svg":
+        return motion.Written((viewer.write_strip(pose, path),))
+    return motion.write(pose, path)
 
 
 def check_place(path: Path, inputs: Iterable[str | Path] = ()) -> None:

@@ -2,6 +2,9 @@
 
 A new format is one module with ``write(pose3d, path)``, and ``read(path)`` if it can be read
 back, and one line in `FORMATS`.
+
+npz and json hold everything; csv, trc and c3d the joints; bvh and glb a skeleton of constant
+bones that follows them. What other programs wrote can be read too where the format is theirs.
 """
 
 from __future__ import annotations
@@ -12,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from poselift.errors import UsageError
-from poselift.motion import csv, json, npz
+from poselift.motion import bvh, c3d, csv, glb, json, npz, trc
+from poselift.motion.written import Written
 from poselift.poses import Pose3D
 
-__all__ = ["FORMATS", "Format", "read", "write"]
+__all__ = ["FORMATS", "Format", "Written", "read", "write"]
 
-Writer = Callable[[Pose3D, str | os.PathLike[str]], None]
+Writer = Callable[[Pose3D, str | os.PathLike[str]], Written]
 Reader = Callable[[str | os.PathLike[str]], Pose3D]
 
 
@@ -26,20 +30,24 @@ class Format:
     """A file format of 3D motion.
 
     Args:
-        write: writes a pose to a path, whole or not at all.
-        summary: what it is, in a few words, for help texts.
-        read: reads it back; ``None`` for a format that does not hold everything.
+        write: writes a pose to a path, whole or not at all, and says what it did.
+        read: reads it back; ``None`` for a format that is only written.
+        exact: whether what is read is all that was written: joints, 2D joints and metadata.
     """
 
     write: Writer
-    summary: str
     read: Reader | None = None
+    exact: bool = False
 
 
 FORMATS: dict[str, Format] = {
-    "npz": Format(npz.write, "numpy arrays with all there is", npz.read),
-    "json": Format(json.write, "the same as text", json.read),
-    "csv": Format(csv.write, "a table, one row for each person and frame"),
+    "npz": Format(npz.write, npz.read, exact=True),
+    "json": Format(json.write, json.read, exact=True),
+    "csv": Format(csv.write),
+    "bvh": Format(bvh.write, bvh.read),
+    "trc": Format(trc.write, trc.read),
+    "c3d": Format(c3d.write, c3d.read),
+    "glb": Format(glb.write, glb.read),
 }
 """Known formats by name; the name is also the extension of the file."""
 
@@ -48,39 +56,46 @@ def write(
     pose3d: Pose3D,
     path: str | os.PathLike[str],
     format: str | None = None,
-) -> Path:
+) -> Written:
     """Write 3D motion to a file.
 
     Args:
         pose3d: what to write.
-        path: the file; its folder is made if needed. Never left half written.
+        path: the file; its folder is made if needed. Never left half written. Formats that hold
+            one person (bvh, trc, c3d) make of several persons ``NAME_ID.ext`` for each.
         format: a name in `FORMATS`; ``None``: the extension of ``path``.
 
     Returns:
-        ``path``.
+        The files written, and notes for the user: what was assumed, interpolated or changed.
 
     Raises:
-        UsageError: unknown format, or metadata that JSON cannot hold.
-        DataError: infinite numbers, or the file cannot be written.
+        UsageError: unknown format, metadata that JSON cannot hold, or (bvh, glb) joints other
+            than those of ``h36m-17``.
+        DataError: infinite numbers, nobody to write, or the file cannot be written.
+        MissingExtraError: a library for this format is not installed.
 
     >>> write(pose3d, "walk.bvx")  # doctest: +SKIP
     Traceback (most recent call last):
-    poselift.errors.UsageError: walk.bvx: format 'bvx' is not known; expected npz, json or csv
+    poselift.errors.UsageError: walk.bvx: format 'bvx' is not known; expected npz, json, ...
     """
-    _format(path, format).write(pose3d, path)
-    return Path(path)
+    return _format(path, format).write(pose3d, path)
 
 
 def read(path: str | os.PathLike[str], format: str | None = None) -> Pose3D:
-    """Read 3D motion from a file that `write` wrote.
+    """Read 3D motion from a file that `write` or another program wrote.
 
     Args:
         path: the file.
         format: a name in `FORMATS`; ``None``: the extension of ``path``.
 
+    Returns:
+        From npz and json what was written. From the other formats joints alone, where the file
+        has them: their frame is the file's, its axes turned to those of a camera.
+
     Raises:
         UsageError: unknown format, or one that is only written.
         DataError: the file cannot be read, or holds something else.
+        MissingExtraError: a library for this format is not installed.
     """
     chosen = _format(path, format)
     if chosen.read is None:

@@ -11,15 +11,17 @@ in the JSON and npz files, which can be read back.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 
 from poselift.files import write_text
 from poselift.motion.content import finite_or_absent
+from poselift.motion.written import Written
 from poselift.poses import Pose3D
 
 
-def write(pose3d: Pose3D, path: str | os.PathLike[str]) -> None:
+def write(pose3d: Pose3D, path: str | os.PathLike[str]) -> Written:
     """Write ``pose3d`` to ``path``.
 
     Raises:
@@ -39,3 +41,4 @@ def write(pose3d: Pose3D, path: str | os.PathLike[str]) -> None:
         for frame, row in enumerate(person):
             lines.append(f"{int(track_id)},{frame},{times[frame]}," + ",".join(row.tolist()))
     write_text(path, "\n".join(lines) + "\n")
+    return Written((Path(path),))

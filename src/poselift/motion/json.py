@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,11 @@ import numpy.typing as npt
 from poselift.errors import DataError, PoseliftError
 from poselift.files import read_bytes, write_text
 from poselift.motion.content import decimals, describe, finite_or_absent, in_file, rebuild
+from poselift.motion.written import Written
 from poselift.poses import Pose3D
 
 
-def write(pose3d: Pose3D, path: str | os.PathLike[str]) -> None:
+def write(pose3d: Pose3D, path: str | os.PathLike[str]) -> Written:
     """Write ``pose3d`` to ``path``; float32 numbers come back exactly.
 
     Raises:
@@ -51,6 +53,7 @@ def write(pose3d: Pose3D, path: str | os.PathLike[str]) -> None:
         ' "persons": [\n' + ",\n".join(persons) + "\n ]\n}\n"
     )
     write_text(path, text)
+    return Written((Path(path),))
 
 
 def read(path: str | os.PathLike[str]) -> Pose3D:

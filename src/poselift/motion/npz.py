@@ -19,12 +19,14 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 
 from poselift.errors import DataError, PoseliftError
 from poselift.files import atomic_path, read_arrays
 from poselift.motion.content import describe, finite_or_absent, in_file, rebuild
+from poselift.motion.written import Written
 from poselift.poses import Pose3D
 
 KEYS = (
@@ -41,7 +43,7 @@ KEYS = (
 )
 
 
-def write(pose3d: Pose3D, path: str | os.PathLike[str]) -> None:
+def write(pose3d: Pose3D, path: str | os.PathLike[str]) -> Written:
     """Write ``pose3d`` to ``path``.
 
     Raises:
@@ -65,6 +67,7 @@ def write(pose3d: Pose3D, path: str | os.PathLike[str]) -> None:
             parents=np.array(pose3d.skeleton.parent_indices, dtype=np.int64),
             meta=np.array(meta),
         )
+    return Written((Path(path),))
 
 
 def read(path: str | os.PathLike[str]) -> Pose3D:
