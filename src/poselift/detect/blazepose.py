@@ -1,0 +1,319 @@
+"""BlazePose: a person detector and a landmark network, and the arithmetic between them.
+
+Bazarevsky et al., BlazePose: On-device Real-time Body Pose Tracking, 2020. The two networks are
+those of MediaPipe (Apache-2.0, see `poselift.detect.weights`); decoding, suppression, cropping and
+refinement are written here in numpy after MediaPipe's published graph `pose_landmark_cpu`, whose
+options the constants below repeat.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from poselift.detect.region import Image, Region, region_around, whole_image
+from poselift.detect.weights import WeightFiles
+from poselift.errors import CheckpointError, DataError, MissingExtraError
+from poselift.poses import FloatArray
+
+LANDMARKS = 33
+"""Points of the layout ``mediapipe-33``."""
+
+_DETECTOR_PIXELS = 224
+_STRIDES = (8, 16, 32, 32, 32)
+_ANCHORS_PER_LAYER = 2
+_MIN_SCORE = 0.5
+_MAX_LOGIT = 100.0
+_SUPPRESSION_OVERLAP = 0.3
+
+_LANDMARK_PIXELS = 256
+_ALL_POINTS = 39
+"""33 of the body, 2 for the next region, 4 that are not used."""
+_POINT_VALUES = 5
+"""x, y, z, visibility, presence."""
+_HEATMAP = 64
+_KERNEL = 9
+"""Side of the square around a point that is refined in, in cells of the heat map. The options of
+the graph say 7; what MediaPipe computes agrees with 9 to 0.001 cells, and not with 7."""
+_MIN_HEAT = 0.5
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A person as the detector sees it.
+
+    Args:
+        region: where the landmarks are to be looked for.
+        score: confidence, 0..1.
+    """
+
+    region: Region
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """The body in one region of one image.
+
+    Args:
+        points: (33, 2) pixels of the image.
+        visibility: (33,) 0..1, how surely a point is in sight.
+        world: (33, 3) metres, origin between the hips, x right, y down, z away from the camera:
+            BlazePose's own estimate of the pose in space.
+        centre: (2,) middle of the hips as a point of its own, pixels.
+        edge: (2,) point on the circle around the body, pixels.
+        presence: confidence that there is a person in the region, 0..1.
+    """
+
+    points: FloatArray
+    visibility: FloatArray
+    world: FloatArray
+    centre: FloatArray
+    edge: FloatArray
+    presence: float
+
+
+class BlazePose:
+    """The two networks, on one image at a time.
+
+    Args:
+        weights: the two weight files, see `poselift.detect.weights.find`.
+        threads: that one call may use.
+
+    Raises:
+        MissingExtraError: ai-edge-litert is not installed.
+        CheckpointError: files that are not these networks.
+    """
+
+    def __init__(self, weights: WeightFiles, threads: int = 1) -> None:
+        self._detector = _Network(weights.detector, threads, [(2254, 12), (2254, 1)])
+        shapes = [(195,), (1,), (_HEATMAP, _HEATMAP, _ALL_POINTS), (117,)]
+        self._landmarks = _Network(weights.landmarks, threads, shapes)
+        self._anchors = anchors()
+
+    def detect(self, image: Image) -> list[Detection]:
+        """The persons in an image, surest first.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+
+        Raises:
+            DataError: an array of another kind.
+        """
+        check_image(image)
+        square = whole_image(image.shape[1], image.shape[0])
+        pixels = square.crop(image, _DETECTOR_PIXELS, outside="black")
+        boxes, logits = self._detector(pixels / np.float32(127.5) - np.float32(1))
+        values, scores = decode(boxes, logits, self._anchors)
+        return [
+            Detection(region_around(*square.to_image(points[2:4])), float(score))
+            for points, score in zip(*suppress(values, scores), strict=True)
+        ]
+
+    def landmarks(self, image: Image, region: Region) -> Landmarks:
+        """The body in a region; ``presence`` says whether there is one.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            region: from a detection, or from the landmarks of the frame before.
+
+        Raises:
+            DataError: an array of another kind.
+        """
+        check_image(image)
+        pixels = region.crop(image, _LANDMARK_PIXELS)
+        raw, presence, heat, world = self._landmarks(pixels / np.float32(255))
+        points = raw.reshape(_ALL_POINTS, _POINT_VALUES).astype(np.float64)
+        refined = refine(points[:, :2] / _LANDMARK_PIXELS, heat)
+        placed = region.to_image(refined[: LANDMARKS + 2])
+        body = world.reshape(_ALL_POINTS, 3)[:LANDMARKS].astype(np.float64)
+        # The network sees the person upright; turn the pose back as the image was.
+        upright = Region(0.0, 0.0, 1.0, region.angle)
+        body[:, :2] = upright.to_image(body[:, :2] + 0.5)
+        return Landmarks(
+            points=placed[:LANDMARKS],
+            visibility=_sigmoid(points[:LANDMARKS, 3]),
+            world=body,
+            centre=placed[LANDMARKS],
+            edge=placed[LANDMARKS + 1],
+            presence=float(presence[0]),
+        )
+
+
+def check_image(image: Any) -> None:
+    """Raise ``DataError`` unless ``image`` is (H, W, 3) uint8, RGB."""
+    shape = np.shape(image)
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or shape[2:] != (3,):
+        kind = getattr(image, "dtype", type(image).__name__)
+        raise DataError(f"an image of shape {shape} and type {kind}", "(H, W, 3) uint8, RGB")
+    if 0 in shape:
+        raise DataError(f"an image without pixels, shape {shape}", "at least one pixel")
+
+
+def anchors() -> FloatArray:
+    """(2254, 2) centres of the detector's cells, 0..1, in the order of its outputs."""
+    out = []
+    for stride in dict.fromkeys(_STRIDES):  # layers of one stride share their cells
+        cells = _DETECTOR_PIXELS // stride
+        centres = (np.arange(cells) + 0.5) / cells
+        grid = np.stack(np.meshgrid(centres, centres), axis=-1).reshape(-1, 2)
+        out.append(np.repeat(grid, _ANCHORS_PER_LAYER * _STRIDES.count(stride), axis=0))
+    return np.concatenate(out)
+
+
+def decode(
+    boxes: FloatArray, logits: FloatArray, centres: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The detector's outputs as points, where it is sure enough.
+
+    Args:
+        boxes: (A, 12) centre x, y, width, height, and four points x, y, in pixels of its input
+            and relative to the cell.
+        logits: (A, 1).
+        centres: (A, 2) of the cells, see ``anchors``.
+
+    Returns:
+        (N, 6, 2): two opposite corners of the box, then the four points (middle of the hips, edge
+        of the body, middle of the shoulders, edge of the upper body), 0..1 in the square input;
+        and (N,) scores.
+    """
+    scores = _sigmoid(np.clip(logits[:, 0].astype(np.float64), -_MAX_LOGIT, _MAX_LOGIT))
+    sure = (scores >= _MIN_SCORE) & (boxes[:, 2:4] >= 0).all(axis=1)
+    raw = boxes[sure].astype(np.float64).reshape(-1, 6, 2) / _DETECTOR_PIXELS
+    half = raw[:, 1] / 2
+    points = raw + centres[sure, None]
+    points[:, 1] = points[:, 0] + half
+    points[:, 0] -= half
+    return points, scores[sure]
+
+
+def suppress(values: FloatArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Weighted non-maximum suppression: boxes that overlap become their mean by score.
+
+    Args:
+        values: (N, 6, 2) as from ``decode``.
+        scores: (N,).
+
+    Returns:
+        (M, 6, 2) and (M,), highest score first; a mean has the score of its best box.
+    """
+    order = np.argsort(-scores, kind="stable")
+    values, scores = values[order], scores[order]
+    out, best = [], []
+    while len(values):
+        same = _box_overlap(values[0], values) > _SUPPRESSION_OVERLAP
+        same[0] = True  # also an empty box is used up
+        out.append(np.average(values[same], axis=0, weights=scores[same]))
+        best.append(scores[0])
+        values, scores = values[~same], scores[~same]
+    return np.reshape(out, (-1, 6, 2)), np.array(best)
+
+
+def refine(points: FloatArray, heat: FloatArray) -> FloatArray:
+    """Move each point to the middle of the heat around it, where there is enough.
+
+    Args:
+        points: (N, 2) 0..1 in the region.
+        heat: (64, 64, N) logits, row by row.
+
+    Returns:
+        (N, 2) 0..1.
+    """
+    height, width, count = heat.shape
+    reach = (_KERNEL - 1) // 2
+    cells = np.trunc(points * [width, height]).astype(int)  # (N, 2) column, row
+    around = np.arange(-reach, reach + 1)
+    columns = cells[:, 0, None] + around  # (N, 9)
+    rows = cells[:, 1, None] + around
+    valid = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[
+        :, None
+    ]
+    local = heat[
+        np.clip(rows, 0, height - 1)[:, :, None],
+        np.clip(columns, 0, width - 1)[:, None],
+        np.arange(count)[:, None, None],
+    ]  # (N, 9, 9)
+    weight = np.where(valid, _sigmoid(local.astype(np.float64)), 0.0)
+    total = weight.sum(axis=(1, 2))
+    inside = ((cells >= 0) & (cells < [width, height])).all(axis=1)
+    trusted = inside & (weight.max(axis=(1, 2)) >= _MIN_HEAT)
+    total = np.where(trusted, total, 1.0)
+    x = (weight.sum(axis=1) * columns).sum(axis=1) / total / width
+    y = (weight.sum(axis=2) * rows).sum(axis=1) / total / height
+    return np.where(trusted[:, None], np.stack([x, y], axis=-1), points)
+
+
+class _Network:
+    """A tflite file; called with (N, N, 3) pixels, gives its outputs in the order of ``shapes``."""
+
+    def __init__(self, path: Any, threads: int, shapes: list[tuple[int, ...]]) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise MissingExtraError(
+                "detecting people in video needs ai-edge-litert, which is not installed",
+                fix='pip install "poselift[video]"',
+            ) from error
+        try:
+            with _silent_libraries():
+                self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+                self._interpreter.allocate_tensors()
+            self._input = self._interpreter.get_input_details()[0]["index"]
+            found = {
+                tuple(int(n) for n in out["shape"][1:]): out["index"]
+                for out in self._interpreter.get_output_details()
+            }
+            self._outputs = [found[shape] for shape in shapes]
+        except (ValueError, RuntimeError, KeyError, IndexError) as error:
+            raise CheckpointError(
+                f"{path}: not the network that was expected ({error})",
+                "a weight file of BlazePose",
+                "run `poselift setup` again",
+            ) from error
+
+    def __call__(self, pixels: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        self._interpreter.set_tensor(self._input, pixels[None])
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
+
+
+@contextmanager
+def _silent_libraries() -> Iterator[None]:
+    """Keep what C code writes to stderr from the user.
+
+    LiteRT greets with a line about its delegate that no setting turns off; its errors come as
+    exceptions.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # no stderr, nothing to silence
+        yield
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _box_overlap(box: FloatArray, others: FloatArray) -> FloatArray:
+    """(N,) intersection over union of one box (2+, 2) with others (N, 2+, 2)."""
+    low = np.maximum(box[0], others[:, 0])
+    high = np.minimum(box[1], others[:, 1])
+    common = np.clip(high - low, 0, None).prod(axis=-1)
+    areas = (others[:, 1] - others[:, 0]).prod(axis=-1)
+    union = (box[1] - box[0]).prod() + areas - common
+    return np.asarray(np.divide(common, union, out=np.zeros_like(common), where=union > 0))
+
+
+def _sigmoid(x: FloatArray) -> FloatArray:
+    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * x))  # never overflows
