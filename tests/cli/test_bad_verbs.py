@@ -235,7 +235,7 @@ BAD: dict[str, tuple[int, str, Callable[[Place], Argv]]] = {
     ),
     "video": (
         1,
-        "a video",
+        "",
         lambda p: p.lift(p.text("walk.mp4", b"\0\0\0\x18ftypmp42" + bytes(64))),
     ),
     "no layout": (1, "--layout", lambda p: p.lift(p.arrays(layout=None))),

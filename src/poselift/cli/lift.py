@@ -1,13 +1,15 @@
-"""Lift 2D keypoints of any tool to 3D motion.
+"""Lift a video, or the 2D keypoints of any tool, to 3D motion.
 
-INPUT is a keypoint file, or a folder with one file for each frame: OpenPose, Pose2Sim,
-AlphaPose, COCO, MMPose, MediaPipe, Ultralytics, VideoPose3D, or poselift's own .npz. Every
-input becomes DIR/NAME.FORMAT. Nothing is written unless every input can be read.
+INPUT is a video or a folder of pictures (once `poselift setup` was run), a keypoint file, or a
+folder with one file for each frame: OpenPose, Pose2Sim, AlphaPose, COCO, MMPose, MediaPipe,
+Ultralytics, VideoPose3D, or poselift's own .npz. Every input becomes DIR/NAME.FORMAT. Nothing is
+written unless every input can be read.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,9 +87,12 @@ def run(args: argparse.Namespace) -> None:
     lifter = Lifter(args.model, args.backend, args.threads, stride=args.stride, flip=args.flip)
     poses = {}
     for stem, path in outputs.items():
-        poses[stem] = keypoints.read(
-            path, args.layout, fps=args.fps, image_size=args.size, source=args.source
-        )
+        if _is_video(Path(path)):
+            poses[stem] = _detect(Path(path), args)
+        else:
+            poses[stem] = keypoints.read(
+                path, args.layout, fps=args.fps, image_size=args.size, source=args.source
+            )
         to_h36m(poses[stem], args.conversion)  # says now what `lift` would refuse later
     summary = []
     with ProgressLine("lifting", args.quiet) as progress:
@@ -103,6 +108,34 @@ def run(args: argparse.Namespace) -> None:
             summary += [f"  {note}" for one in written for note in one.notes]
     if not args.quiet:
         print("\n".join(summary))
+
+
+def _is_video(path: Path) -> bool:
+    """Whether it is a video, a picture or a folder of pictures, by its names."""
+    from poselift.detect import IMAGE_SUFFIXES
+    from poselift.keypoints import VIDEO_SUFFIXES
+
+    if not path.is_dir():
+        return path.suffix.lower() in {*IMAGE_SUFFIXES, *VIDEO_SUFFIXES}
+    suffixes = {file.suffix.lower() for file in path.iterdir()}
+    return ".json" not in suffixes and bool(suffixes & IMAGE_SUFFIXES)
+
+
+def _detect(path: Path, args: argparse.Namespace) -> Pose2D:
+    """Everybody in a video; what is wrong with it goes to stderr."""
+    from poselift import detect
+
+    given = [f"--{name}" for name in ("layout", "source", "size") if getattr(args, name)]
+    if given:
+        raise UsageError(f"{path} is a video and takes no {', '.join(given)}")
+    frames = detect.Frames(path, fps=args.fps)
+    with ProgressLine(f"detecting in {path.name}", args.quiet) as progress:
+        pose = detect.detect_video(
+            frames, progress=lambda done, expected: progress(done, expected or done)
+        )
+    for warning in frames.warnings:
+        print(f"poselift: {path}: {warning}", file=sys.stderr)
+    return pose
 
 
 def _describe(pose: Pose2D, lifted: Pose3D) -> str:

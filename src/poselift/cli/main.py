@@ -17,7 +17,8 @@ from poselift.cli.parser import EPILOG, Parser
 from poselift.errors import MissingExtraError, PoseliftError, UsageError
 
 VERBS = {
-    "lift": "lift the 2D keypoints of any tool to 3D motion",
+    "lift": "lift a video, or the 2D keypoints of any tool, to 3D motion",
+    "setup": "get the detector's weights, to lift videos",
     "demo": "lift a clip that comes with the package and look at it",
     "convert": "turn keypoint and motion files into other forms",
     "models": "list the networks",

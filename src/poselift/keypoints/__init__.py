@@ -80,7 +80,7 @@ _ARCHIVES: dict[str, Callable[[Arrays], bool]] = {
     "mediapipe": mediapipe.is_archive,
     "npz": plain.is_archive,
 }
-_VIDEOS = {
+VIDEO_SUFFIXES = {
     *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
     *(".mxf", ".ogv", ".ts", ".webm", ".wmv"),
 }
@@ -184,11 +184,11 @@ def _is_archive(path: Path) -> bool:
         ) from None
     if start.startswith(b"PK"):
         return True
-    if path.suffix.lower() in _VIDEOS or _is_video(start):
+    if path.suffix.lower() in VIDEO_SUFFIXES or _is_video(start):
         raise DataError(
             f"{path}: a video",
             "keypoints that a detector found in it",
-            "run rtmlib, MediaPipe, YOLO or another on it first",
+            "`poselift lift` detects people in videos; rtmlib, MediaPipe or YOLO do as well",
         )
     if start.startswith(b"\x93NUMPY"):
         raise DataError(
