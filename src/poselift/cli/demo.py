@@ -7,6 +7,8 @@ of pictures.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,9 @@ from poselift.cli.parser import Parser, new_path
 
 if TYPE_CHECKING:
     from poselift.poses import Pose2D
+
+
+_SOURCE = "sports2d_demo.mp4 (Sports2D demo, BSD 3-Clause licence), joints found with BlazePose"
 
 
 def add_arguments(parser: Parser) -> None:
@@ -32,7 +37,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Make the clip, lift it, write everything, and say where it is."""
+    """Read the clip, lift it, write everything, and say where it is."""
     folder = args.output
     places = {
         folder / "demo_keypoints.npz": "2D keypoints; try: poselift lift",
@@ -60,18 +65,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def clip() -> Pose2D:
-    """A procedural person who walks, as a detector would see her in one camera of ``mocap``."""
-    from poselift.data.procedural import generate
-    from poselift.evaluation.mocap import IMAGE_SIZE, detector_noise, project_views
-    from poselift.poses import Pose2D
-    from poselift.skeleton import H36M_17
+    """Two real persons: one walks by, the other jumps down from a roof."""
+    from poselift import keypoints
 
-    camera = 1
-    motion = generate("walk", seconds=6.0, fps=50.0, seed=4)
-    return Pose2D(
-        detector_noise(motion.name, camera, project_views(motion)[camera]),
-        skeleton=H36M_17,
-        fps=motion.fps,
-        image_size=IMAGE_SIZE,
-        source="procedural walk (no real person), with the errors of a detector",
-    )
+    with resources.as_file(resources.files("poselift.cli").joinpath("demo.npz")) as path:
+        return replace(keypoints.read(path), source=_SOURCE)
