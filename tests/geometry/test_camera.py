@@ -11,9 +11,9 @@ from poselift.errors import UsageError
 from poselift.geometry.camera import (
     Camera,
     look_at_rotation,
-    normalise_screen,
     project,
 )
+from poselift.geometry.normalise import normalise
 
 number = st.floats(-5, 5)
 point = st.tuples(number, number, number).map(np.array)
@@ -80,7 +80,7 @@ def test_many_rotations_at_once_equal_one_by_one():
 
 def test_screen_coordinates_of_the_corners():
     corners = np.array([[0, 0], [720, 1280], [360, 640]], dtype=np.float32)
-    screen = normalise_screen(corners, 720, 1280)
+    screen = normalise(corners[None, None], (720, 1280), "screen")[0, 0]
     np.testing.assert_allclose(screen, [[-1, -16 / 9], [1, 16 / 9], [0, 0]], atol=1e-6)
     assert screen.dtype == np.float32
 

@@ -1,4 +1,4 @@
-"""A pinhole camera, and screen coordinates.
+"""A pinhole camera.
 
 Frames: world with z up; camera with x right, y down, z forward; pixels with the origin at the
 top left, x right, y down. Metres and pixels.
@@ -154,16 +154,6 @@ def project(points: FloatArray, focal: npt.ArrayLike, centre: npt.ArrayLike) -> 
     depth = np.where(depth > 0, depth, np.nan)
     pixels: FloatArray = points[..., :2] / depth * np.asarray(focal) + np.asarray(centre)
     return pixels
-
-
-def normalise_screen(pixels: FloatArray, width: float, height: float) -> FloatArray:
-    """Pixels (..., 2) to screen coordinates (..., 2).
-
-    x runs from -1 to 1 over the image, y from -height/width at the top to height/width. Both
-    axes are divided by the width, whichever side is longer, so that the aspect ratio is kept (as
-    VideoPose3D's code does; y leaves -1...1 in an upright video).
-    """
-    return pixels * (2 / width) - np.array([1, height / width], dtype=pixels.dtype)
 
 
 def _array(value: npt.ArrayLike, shape: tuple[int, ...], what: str) -> FloatArray:
