@@ -14,11 +14,13 @@ from poselift.data.bank import MotionBank, chain_matrix
 from poselift.data.ranges import check_ranges
 from poselift.skeleton import H36M_17, LIMBS
 
+_CHAIN = chain_matrix()
+
 
 def _below(joint: str) -> list[int]:
     """Indices of a joint and of everything that hangs on it."""
     top = H36M_17.index(joint)
-    return torch.nonzero(chain_matrix()[:, top]).flatten().tolist()
+    return torch.nonzero(_CHAIN[:, top]).flatten().tolist()
 
 
 _MIRROR = list(H36M_17.mirror_indices)
@@ -232,7 +234,7 @@ def _rebuild(
     to_bones = torch.eye(J, device=device)
     to_bones[range(1, J), H36M_17.parent_indices[1:]] -= 1.0
     factor[:, 0] = legs
-    chain = chain_matrix().to(device)
+    chain = _CHAIN.to(device, copy=True)
     chain[:, 0] = 1.0
     remap = chain * factor[:, None, :] @ to_bones  # (B, 17, 17)
     mirror = _chance(config.mirror, B, g, device)
