@@ -123,7 +123,8 @@ def fit(
         settings.seed,
     )
     data = zlib.crc32(b"".join(motion.joints.tobytes() for motion in (*train, *validation)))
-    first, best = _resume(folder, recipe, data, network, average, optimiser)
+    state = _State(folder / STATE_FILE, recipe, data, network, average, optimiser)
+    first, best = state.resume()
     about = {
         "skeleton": H36M_17.name,
         "fps": batches.bank.fps,
@@ -175,7 +176,7 @@ def fit(
                         "validation_mm": dict(zip(("gt", "detector"), errors, strict=True)),
                     }
                     save_checkpoint(folder, recipe.model.name, average.network, chosen)
-                _save_state(folder, recipe, data, network, average, optimiser, done, best)
+                state.save(done, best)
                 report(progress)
                 meter = _Meter()
             elif meter.due():
@@ -255,62 +256,55 @@ def _copy_weights(source: nn.Module, network: nn.Module, where: str | Path) -> N
         ) from error
 
 
-def _save_state(
-    folder: Path,
-    recipe: Recipe,
-    data: int,
-    network: nn.Module,
-    average: WeightAverage,
-    optimiser: Any,
-    step: int,
-    best: float,
-) -> None:
-    state = {
-        "recipe": _settings(recipe),
-        "data": data,
-        "network": network.state_dict(),
-        "average": average.network.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "step": step,
-        "best": best,
-    }
-    with atomic_path(folder / STATE_FILE) as path:
-        torch.save(state, path)
+@dataclass(frozen=True)
+class _State:
+    """What a run must remember to continue, and ``training.pt`` that holds it."""
 
+    path: Path
+    recipe: Recipe
+    data: int
+    network: nn.Module
+    average: WeightAverage
+    optimiser: Any
 
-def _settings(recipe: Recipe) -> dict[str, Any]:
-    """What decides the weights: all of a recipe but its text."""
-    return {key: value for key, value in recipe.to_dict().items() if key != "about"}
+    def save(self, step: int, best: float) -> None:
+        """Write it after ``step`` steps, with the best validation error so far."""
+        state = {
+            "recipe": self._settings(),
+            "data": self.data,
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": step,
+            "best": best,
+        }
+        with atomic_path(self.path) as path:
+            torch.save(state, path)
 
+    def resume(self) -> tuple[int, float]:
+        """Restore an earlier run; returns (steps done, best validation error)."""
+        if not self.path.exists():
+            return 0, math.inf
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            same = state["recipe"] == self._settings() and state["data"] == self.data
+        except Exception as error:  # torch.load has no one exception for a file not its own
+            raise CheckpointError(
+                f"{self.path}: cannot be read ({error.__class__.__name__})",
+                "the state of an unfinished training",
+                "choose another folder or delete the file",
+            ) from error
+        if not same:
+            raise CheckpointError(
+                f"{self.path}: belongs to another recipe or other data",
+                "those that began the run",
+                "choose another folder or delete the file",
+            )
+        self.network.load_state_dict(state["network"])
+        self.average.network.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        return int(state["step"]), float(state["best"])
 
-def _resume(
-    folder: Path,
-    recipe: Recipe,
-    data: int,
-    network: nn.Module,
-    average: WeightAverage,
-    optimiser: Any,
-) -> tuple[int, float]:
-    """Restore an earlier run; returns (steps done, best validation error)."""
-    path = folder / STATE_FILE
-    if not path.exists():
-        return 0, math.inf
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        same = state["recipe"] == _settings(recipe) and state["data"] == data
-    except Exception as error:  # torch.load has no one exception for a file that is not its own
-        raise CheckpointError(
-            f"{path}: cannot be read ({error.__class__.__name__})",
-            "the state of an unfinished training",
-            "choose another folder or delete the file",
-        ) from error
-    if not same:
-        raise CheckpointError(
-            f"{path}: belongs to another recipe or other data",
-            "those that began the run",
-            "choose another folder or delete the file",
-        )
-    network.load_state_dict(state["network"])
-    average.network.load_state_dict(state["average"])
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"]), float(state["best"])
+    def _settings(self) -> dict[str, Any]:
+        """What decides the weights: all of a recipe but its text."""
+        return {key: value for key, value in self.recipe.to_dict().items() if key != "about"}
