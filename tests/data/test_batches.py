@@ -29,6 +29,8 @@ NOTHING = AugmentConfig(
     mirror=0,
 )
 
+SILENT = NoiseConfig(clean=1.0, bias=0, drift=0, outliers=0, gaps=0, swaps=0, lagging=0)
+
 
 def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
@@ -136,7 +138,7 @@ def test_usual_cameras_project_with_the_usual_focal_length(bank: MotionBank) -> 
 def test_noise_has_the_stated_size() -> None:
     person = torch.zeros(64, 50, 17, 2)
     person[:, :, 0, 1] = 1000.0  # a person 1000 pixels high
-    config = NoiseConfig(clean=0, strength=1.0, drift=0.5, bias=0, outliers=0, gaps=0)
+    config = dataclasses.replace(SILENT, clean=0, strength=1.0, drift=0.5)
     error = add_noise(person, config, rng()) - person
     # The factor is uniform on [0, 1], so its mean square is 1/3.
     body = error[:, :, [1, 2, 4, 5]].square().mean().sqrt()
@@ -147,13 +149,45 @@ def test_noise_has_the_stated_size() -> None:
 
 def test_clean_windows_stay_exact() -> None:
     pixels = torch.rand(8, 5, 17, 2, generator=rng()) * 500
-    config = NoiseConfig(clean=1.0, gaps=0.0)
-    assert torch.equal(add_noise(pixels, config, rng(1)), pixels)
+    assert torch.equal(add_noise(pixels, SILENT, rng(1)), pixels)
+
+
+def test_a_late_track_is_the_mean_of_its_past() -> None:
+    ramp = torch.arange(80.0)[None, :, None, None].expand(64, 80, 17, 2)
+    out = add_noise(ramp, dataclasses.replace(SILENT, lagging=0.5, lag=4.0), rng(1))
+    delay = (ramp - out)[:, 40:]  # (B, T, J, C): a ramp comes late by the filter's mean delay
+    torch.testing.assert_close(delay, delay[:, :1, :1, :1].expand_as(delay), atol=1e-3, rtol=0)
+    delay = delay[:, 0, 0, 0]
+    late = delay > 1e-3
+    assert 20 < late.sum() < 44
+    assert 1.0 < delay[late].mean() < 2.2  # uniform up to 4, a little less by the cut of the past
+    step = torch.zeros(16, 40, 17, 2)
+    step[:, 20:] = 1.0
+    late_step = add_noise(step, dataclasses.replace(SILENT, lagging=1.0), rng(2))
+    assert late_step[:, :20].abs().max() < 1e-5  # nothing is known of the future
+
+
+def test_exchanged_sides_are_one_stretch_of_both_sides() -> None:
+    pixels = torch.rand(64, 60, 17, 2, generator=rng()) * 500
+    out = add_noise(pixels, dataclasses.replace(SILENT, swaps=0.5), rng(1))
+    changed = (out != pixels).any(dim=-1)  # (B, T, J)
+    windows = changed.any(dim=2).any(dim=1)
+    assert 16 < windows.sum() < 48
+    middle = [j for j, k in enumerate(H36M_17.mirror_indices) if j == k]
+    assert not changed[:, :, middle].any()
+    mirrored = pixels[:, :, list(H36M_17.mirror_indices)]
+    assert torch.equal(out[changed], mirrored[changed])
+    counts = set()
+    for row in windows.nonzero().flatten().tolist():
+        frames = changed[row].any(dim=1).nonzero().flatten()
+        assert len(frames) == frames[-1] - frames[0] + 1 <= 21
+        counts.add(int(changed[row, frames[0]].sum()))
+    assert counts == {6, 12}  # arms or legs, or both
 
 
 def test_lost_joints_move_on_a_line() -> None:
     pixels = torch.rand(32, 60, 17, 2, generator=rng()) * 500
-    out = add_noise(pixels, NoiseConfig(clean=1.0, gaps=1.0), rng(1))
+    out = add_noise(pixels, dataclasses.replace(SILENT, gaps=1.0), rng(1))
     changed = (out != pixels).any(dim=-1)  # (B, T, J)
     assert changed.any(dim=1).sum(dim=-1).max() == 1  # one joint of a window
     longest = changed.sum(dim=1).amax()
@@ -184,9 +218,7 @@ def test_a_batch_is_a_function_of_seed_and_step(bank: MotionBank, target: str) -
 
 def test_target_frames_are_the_windows_own(bank: MotionBank) -> None:
     """Exact projections of the targets' directions must agree with the input's."""
-    clean = DataConfig(
-        target="newest", camera=CameraConfig(usual=1.0), noise=NoiseConfig(clean=1.0, gaps=0.0)
-    )
+    clean = DataConfig(target="newest", camera=CameraConfig(usual=1.0), noise=SILENT)
     x, y = Batches(bank, 6, 27, 9, clean)(0)
     # A person seen from far: image offsets from the pelvis are nearly proportional to x, y.
     image = (x[:, -9:] - x[:, -9:, :1])[..., 1].flatten()

@@ -12,13 +12,22 @@ from torch.nn import functional as F
 from poselift.data.ranges import check_ranges
 from poselift.skeleton import END_JOINTS, H36M_17
 
+_LAG_TAPS = 16
+_LOWER = tuple(
+    f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle")
+)
+_UPPER = tuple(
+    f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist")
+)
+
 
 @dataclass(frozen=True)
 class NoiseConfig:
     """How wrong the 2D joints are; lengths are shares of the person's height in the image.
 
     Args:
-        clean: share of windows without noise; joints may be lost in them all the same.
+        clean: share of windows without noise; their joints may be lost, exchanged or late all the
+            same.
         strength: largest factor on ``sigma``; each window draws its own from 0 upwards.
         sigma: standard deviation of a joint.
         sigma_ends: that of wrists and ankles.
@@ -27,6 +36,9 @@ class NoiseConfig:
         outliers: share of joints that are far off.
         outlier_sigma: standard deviation of these.
         gaps: share of windows in which one joint is lost for a while and interpolated.
+        swaps: share of windows in which left and right are exchanged for a while.
+        lagging: share of windows that a tracker's filter delays.
+        lag: largest mean delay of these, frames.
     """
 
     clean: float = 0.25
@@ -38,6 +50,9 @@ class NoiseConfig:
     outliers: float = 0.02
     outlier_sigma: float = 0.08
     gaps: float = 0.2
+    swaps: float = 0.1
+    lagging: float = 0.2
+    lag: float = 3.0
 
     def __post_init__(self) -> None:
         share, size = (0.0, 1.0), (0.0, 1.0)
@@ -52,6 +67,9 @@ class NoiseConfig:
             outliers=share,
             outlier_sigma=size,
             gaps=share,
+            swaps=share,
+            lagging=share,
+            lag=(0.0, _LAG_TAPS / 3),
         )
 
 
@@ -81,7 +99,9 @@ def add_noise(pixels: Tensor, config: NoiseConfig, g: torch.Generator) -> Tensor
     share = 2 * config.outliers * uniform(B, 1, 1) * noisy[..., 0]
     far = torch.nonzero((uniform(B, T, J) < share).flatten()).flatten()  # few: index, not mask
     error.view(-1, 2)[far] += normal(len(far), 2) * config.outlier_sigma
-    out = pixels + error * height
+    if T == 1:
+        return pixels + error * height
+    out = _swap_sides(_delay(pixels, config, uniform) + error * height, config.swaps, uniform)
     return _interpolate_gaps(out, config.gaps, uniform) if T > 2 else out
 
 
@@ -91,6 +111,39 @@ def _slow_noise(B: int, T: int, J: int, normal: Callable[..., Tensor]) -> Tensor
     smooth = F.interpolate(knots, size=T, mode="linear", align_corners=True)  # (B, 2J, T)
     # Linear interpolation between independent knots has a mean variance of 2/3.
     return smooth.view(B, J, 2, T).permute(0, 3, 1, 2) * 1.5**0.5
+
+
+def _delay(pixels: Tensor, config: NoiseConfig, uniform: Callable[..., Tensor]) -> Tensor:
+    """Smooth some windows over their past only: y[t] = a y[t-1] + (1 - a) x[t]."""
+    B, T, J, _ = pixels.shape
+    draws = uniform(2, B)
+    late = torch.nonzero(draws[0] < config.lagging).flatten()  # (b,)
+    lag = config.lag * draws[1, late]
+    keep = lag / (1 + lag)  # the filter's mean delay is a / (1 - a)
+    weights = keep[:, None] ** torch.arange(_LAG_TAPS - 1, -1, -1, device=pixels.device)
+    weights = weights / weights.sum(dim=1, keepdim=True)  # (b, taps)
+    track = pixels[late].permute(0, 2, 3, 1).reshape(len(late), 2 * J, T)
+    track = F.pad(track, (_LAG_TAPS - 1, 0), mode="replicate").unfold(-1, _LAG_TAPS, 1)
+    track = torch.einsum("bjtk,bk->btj", track, weights)  # (b, T, 2J)
+    out = pixels.clone()
+    out[late] = track.unflatten(-1, (J, 2))
+    return out
+
+
+def _swap_sides(pixels: Tensor, share: float, uniform: Callable[..., Tensor]) -> Tensor:
+    """Exchange arms, legs or both for up to a third of some windows."""
+    B, T, J, _ = pixels.shape
+    draws = uniform(4, B)
+    at = torch.arange(T, device=pixels.device)[None]  # (1, T)
+    first = (draws[1] * T)[:, None]
+    inside = (at >= first) & (at < first + (draws[2] * T / 3)[:, None])
+    inside &= (draws[0] < share)[:, None]  # (B, T)
+    part = torch.ones(3, J, dtype=torch.bool, device=pixels.device)  # both, legs, arms
+    part[1, list(H36M_17.indices(_UPPER))] = False
+    part[2, list(H36M_17.indices(_LOWER))] = False
+    chosen = part[(draws[3] * 3).long()]  # (B, J)
+    swapped = pixels[:, :, list(H36M_17.mirror_indices)]
+    return torch.where((inside[:, :, None] & chosen[:, None])[..., None], swapped, pixels)
 
 
 def _interpolate_gaps(pixels: Tensor, share: float, uniform: Callable[..., Tensor]) -> Tensor:
