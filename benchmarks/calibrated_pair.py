@@ -1,21 +1,36 @@
 """Lifted people against triangulated ones, on two calibrated views of real video.
 
-    python benchmarks/calibrated_pair.py --media DIR --blazepose DIR nanohtnet
+    python benchmarks/calibrated_pair.py --media DIR --blazepose DIR --model nanohtnet
 
 ``DIR`` of ``--media`` holds ``pose2sim_single_calibration.qca.txt``, that of ``--blazepose`` what
 MediaPipe finds in the two videos (``pose2sim_single_cam01.npz``, ``pose2sim_single_cam02.npz``).
+``--model`` takes shipped names and checkpoint folders and can be given several times.
 
 Reference: BlazePose's 2D joints of both views, converted to the 17 joints, triangulated. The
 cameras are turned against each other by up to a degree since they were calibrated, so that the
 second camera is refined on the joints (rotation, and direction of the baseline, whose length
-stays). Frames in which the detector swaps left and right in the second view are left out, and so
-are those whose joints do not meet. The reference shares the 2D errors of the views: what is
-measured is the step from 2D to 3D.
+stays). Frames in which the detector swaps left and right in the second view, listed by hand, are
+left out, and so are those whose joints do not meet. The reference shares the 2D errors of the
+views: what is measured is the step from 2D to 3D.
 
-Every view is lifted on its own. Errors, root aligned, mean over 17 joints and frames, mm:
-``rotation``: after one rotation for the whole sequence; ``rotation and scale``: and one scale;
-``procrustes``: after rotation, shift and scale of each frame. MediaPipe's own 3D landmarks
-(``world``), converted to the same joints, are measured in the same way. Writes JSON.
+Every view is lifted on its own, with its swapped frames. Rows, for each network:
+
+- ``as detected``: conversion ``detected``, no repair
+- ``sides``: `poselift.keypoints.sides` puts left and right back
+- ``joints``: conversion ``anatomical``, which moves BlazePose's hips, knees and ankles to where
+  motion capture has them; nothing of the move comes from these videos
+- ``sides, joints``: both, the default of `Lifter.lift`
+- ``sides, joints, flip``: and averaged with the mirrored view
+
+Errors, root aligned, mean over 17 joints and frames, mm: ``rotation``: after one rotation for the
+whole sequence; ``rotation and scale``: and one scale; ``procrustes``: after rotation, shift and
+scale of each frame. Each of them against the reference of the same joints (``same_joints``: what
+was lifted is what was triangulated) and against that of the joints as detected
+(``detected_joints``, in which moved joints count as errors). MediaPipe's own 3D landmarks
+(``world``), converted in the same two ways, are measured alike.
+
+``swapped_frames`` are the same errors over the frames left out, where their joints meet once the
+listed ones are put back: what a user sees where the detector fails. Writes JSON.
 """
 
 from __future__ import annotations
@@ -37,7 +52,7 @@ from poselift.geometry.world import place
 from poselift.keypoints import read
 from poselift.layouts import MEDIAPIPE_33
 from poselift.metrics.functional import mpjpe, p_mpjpe
-from poselift.poses import Pose2D
+from poselift.poses import Pose2D, Pose3D
 from poselift.skeleton import H36M_17
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +61,14 @@ PRIOR = 0.3
 """Degrees, see `refine`."""
 SWAPPED = [*range(41, 62), 63, 65, *range(67, 75), 81]
 """Frames of the second view in which the detector takes left for right."""
+VARIANTS = ("detected", "anatomical")
+CORRECTIONS = {
+    "as detected": ("detected", False),
+    "sides": ("detected", True),
+    "joints": ("anatomical", False),
+    "sides, joints": ("anatomical", True),
+}
+FLIPPED = {"sides, joints, flip": ("anatomical", True)}
 
 
 @dataclass(frozen=True)
@@ -203,15 +226,16 @@ def mm(metres: np.ndarray) -> float:
     return round(float(np.mean(metres)) * 1000, 2)
 
 
-def world_landmarks(archive: Any) -> np.ndarray:
+def world_landmarks(path: Path, variant: str) -> np.ndarray:
     """MediaPipe's own 3D (T, 33, 3), converted to the 17 joints as the 2D joints are.
 
     The conversion is linear in each coordinate, so that x, y and then z go through it.
     """
-    world, score = archive["tracking_world"], archive["tracking_visibility"]
+    with np.load(path) as archive:
+        world, score = archive["tracking_world"], archive["tracking_visibility"]
 
     def convert(columns: np.ndarray) -> np.ndarray:
-        return to_h36m(Pose2D(columns, score, MEDIAPIPE_33)).keypoints[0]
+        return to_h36m(Pose2D(columns, score, MEDIAPIPE_33), variant).keypoints[0]
 
     xy, zz = convert(world[..., :2]), convert(world[..., [2, 2]])
     return np.concatenate([xy, zz[..., :1]], -1).astype(np.float64)
@@ -226,95 +250,151 @@ def unswapped(view: Pose2D) -> Pose2D:
     return replace(view, keypoints=keypoints, scores=scores)
 
 
+@dataclass(frozen=True)
+class Reference:
+    """The triangulated person.
+
+    Args:
+        cameras: refined.
+        joints: conversion -> (T, 17, 3) metres, world; only ``frames`` and ``swapped`` are good.
+        frames: compared in all views.
+        swapped: frames that the detector swaps and whose joints meet.
+        about: for the report.
+    """
+
+    cameras: list[Camera]
+    joints: dict[str, np.ndarray]
+    frames: np.ndarray
+    swapped: np.ndarray
+    about: dict[str, Any]
+
+    @classmethod
+    def of(cls, lenses: list[Lens], views: list[Pose2D]) -> Reference:
+        """From both views, of which the second has left and right put back by hand."""
+        pixels = {
+            variant: np.stack(
+                [
+                    lens.undistort(to_h36m(view, variant).keypoints[0].astype(np.float64))
+                    for lens, view in zip(lenses, views, strict=True)
+                ]
+            )  # (2, T, 17, 2)
+            for variant in VARIANTS
+        }
+        seen = pixels["detected"]
+        published = [lens.camera for lens in lenses]
+        frames = np.setdiff1d(np.arange(seen.shape[1]), SWAPPED)
+        cameras, _ = refine(published, seen[:, frames])
+        off = reprojection(cameras, seen).mean(axis=(0, 2))
+        most = 3 * np.median(off[frames])
+        frames = frames[off[frames] < most]
+        cameras, moved = refine(published, seen[:, frames])
+        swapped = np.array([frame for frame in SWAPPED if off[frame] < most])
+
+        def mean(which: list[Camera]) -> float:
+            return round(float(reprojection(which, seen[:, frames]).mean()), 2)
+
+        about = {
+            "frames": len(frames),
+            "left_out": np.setdiff1d(np.arange(seen.shape[1]), frames).tolist(),
+            "swapped_frames": len(swapped),
+            "reprojection_px": {"published": mean(published), "refined": mean(cameras)},
+            "refined_by_degrees": {
+                "rotation": round(float(np.degrees(np.linalg.norm(moved[:3]))), 2),
+                "baseline": round(float(np.degrees(np.linalg.norm(moved[3:]))), 2),
+            },
+        }
+        joints = {variant: triangulate(cameras, pixels[variant]) for variant in VARIANTS}
+        return cls(cameras, joints, frames, swapped, about)
+
+    def compare(self, joints: np.ndarray, variant: str) -> dict[str, Any]:
+        """All errors of (T, 17, 3) joints of a conversion."""
+        joints = joints.astype(np.float64)
+
+        def over(frames: np.ndarray, of: str) -> dict[str, float]:
+            return errors(joints[frames], self.joints[of][frames])
+
+        return {
+            "same_joints": over(self.frames, variant),
+            "detected_joints": over(self.frames, "detected"),
+            "swapped_frames": over(self.swapped, variant),
+        }
+
+
+def trajectory(lifted: Pose3D, reference: Reference, camera: Camera) -> dict[str, Any]:
+    """How far the root and the floor are off."""
+    frames = reference.frames
+    placed, world = place(lifted)
+    root = placed.root[0, frames].astype(np.float64)
+    true = camera.world_to_camera(reference.joints["anatomical"][frames, H36M_17.index("pelvis")])
+    scale = float((root * true).sum() / (root**2).sum())
+    angle = np.arccos(np.clip(world.up @ camera.rotation[:, 2], -1, 1))
+    return {
+        "root_mm": mm(np.linalg.norm(root - true, axis=-1)),
+        "root_after_one_scale_mm": mm(np.linalg.norm(scale * root - true, axis=-1)),
+        "up_degrees": round(float(np.degrees(angle)), 2),
+        "world": world.describe(),
+        "true_camera_height_m": round(float(camera.position[2]), 3),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", nargs="+", help="shipped names or checkpoint folders")
+    parser.add_argument(
+        "--model", action="append", metavar="NAME|FOLDER", help="as often as needed"
+    )
     parser.add_argument("--media", type=Path, required=True)
     parser.add_argument("--blazepose", type=Path, required=True)
     parser.add_argument("--backend", default="auto")
-    parser.add_argument("--flip", action="store_true", help="average with the mirrored view")
-    parser.add_argument(
-        "--unswap",
-        action="store_true",
-        help="put left and right back in the listed frames: what catching all of them would bring",
-    )
     parser.add_argument(
         "--json", type=Path, default=ROOT / "benchmarks/results/calibrated_pair.json"
     )
     arguments = parser.parse_args()
 
-    lenses = read_calibration(arguments.media / "pose2sim_single_calibration.qca.txt")
+    calibration = read_calibration(arguments.media / "pose2sim_single_calibration.qca.txt")
     files = [arguments.blazepose / f"pose2sim_single_{name}.npz" for name in NAMES]
     views = [read(path) for path in files]
-    pixels = np.stack(
-        [
-            lenses[name].undistort(to_h36m(view).keypoints[0].astype(np.float64))
-            for name, view in zip(NAMES, views, strict=True)
-        ]
-    )  # (2, T, 17, 2)
-    frames = np.setdiff1d(np.arange(pixels.shape[1]), SWAPPED)
-    published = [lenses[name].camera for name in NAMES]
-    cameras, moved = refine(published, pixels[:, frames])
-    off = reprojection(cameras, pixels[:, frames]).mean(axis=(0, 2))
-    frames = frames[off < 3 * np.median(off)]
-    cameras, moved = refine(published, pixels[:, frames])
-    reference = triangulate(cameras, pixels[:, frames])
-    report: dict[str, Any] = {
-        "poselift": __version__,
-        "flip": arguments.flip,
-        "unswap": arguments.unswap,
-        "frames": len(frames),
-        "left_out": np.setdiff1d(np.arange(pixels.shape[1]), frames).tolist(),
-        "reprojection_px": {
-            "published": round(float(reprojection(published, pixels[:, frames]).mean()), 2),
-            "refined": round(float(reprojection(cameras, pixels[:, frames]).mean()), 2),
-        },
-        "refined_by_degrees": {
-            "rotation": round(float(np.degrees(np.linalg.norm(moved[:3]))), 2),
-            "baseline": round(float(np.degrees(np.linalg.norm(moved[3:]))), 2),
-        },
-        "rows": [],
-    }
+    reference = Reference.of([calibration[name] for name in NAMES], [views[0], unswapped(views[1])])
+    rows: list[dict[str, Any]] = []
     for name, path in zip(NAMES, files, strict=True):
-        with np.load(path) as archive:
-            own = world_landmarks(archive)[frames]
-        report["rows"].append({"method": "MediaPipe world", "view": name, **errors(own, reference)})
-    for model in arguments.models:
-        lifter = Lifter(model, backend=arguments.backend, flip=arguments.flip)
-        for name, view, camera in zip(NAMES, views, cameras, strict=True):
-            if arguments.unswap and name == NAMES[1]:
-                view = unswapped(view)
-            lifted = lifter.lift(view, focal=float(camera.focal.mean()))
-            row = {
-                "method": Path(model).name,
-                "view": name,
-                **errors(lifted.joints[0, frames].astype(np.float64), reference),
-            }
-            placed, world = place(lifted)
-            root = placed.root[0, frames].astype(np.float64)
-            true = camera.world_to_camera(reference[:, H36M_17.index("pelvis")])
-            scale = float((root * true).sum() / (root**2).sum())
-            angle = np.arccos(np.clip(world.up @ camera.rotation[:, 2], -1, 1))
-            row |= {
-                "root_mm": mm(np.linalg.norm(root - true, axis=-1)),
-                "root_after_one_scale_mm": mm(np.linalg.norm(scale * root - true, axis=-1)),
-                "up_degrees": round(float(np.degrees(angle)), 2),
-                "world": world.describe(),
-                "true_camera_height_m": round(float(camera.position[2]), 3),
-            }
-            report["rows"].append(row)
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        for variant in VARIANTS:
+            own = reference.compare(world_landmarks(path, variant), variant)
+            rows.append({"method": "MediaPipe world", "view": name, "joints": variant, **own})
+    for model in arguments.model or ["nanohtnet"]:
+        for flip in (False, True):
+            lifter = Lifter(model, backend=arguments.backend, flip=flip)
+            for name, view, camera in zip(NAMES, views, reference.cameras, strict=True):
+                for what, (variant, repair) in (FLIPPED if flip else CORRECTIONS).items():
+                    lifted = lifter.lift(
+                        view, variant=variant, focal=float(camera.focal.mean()), repair=repair
+                    )
+                    row = {"method": Path(model).name, "view": name, "corrections": what}
+                    row |= reference.compare(lifted.joints[0], variant)
+                    if what == "sides, joints":
+                        row |= trajectory(lifted, reference, camera)
+                    rows.append(row)
+    report = {"poselift": __version__, **reference.about, "rows": rows}
     arguments.json.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps({k: v for k, v in report.items() if k != "rows"}))
-    print("\n| method | view | one rotation | and scale | Procrustes | root | root, scaled | up |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|")
-    keys = ("rotation_mm", "rotation_and_scale_mm", "procrustes_mm")
-    keys += ("root_mm", "root_after_one_scale_mm", "up_degrees")
-    for row in report["rows"]:
-        cells = " | ".join(f"{row[key]:.1f}" if key in row else "-" for key in keys)
-        print(f"| {row['method']} | {row['view']} | {cells} |")
+    print(table(rows))
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown: one rotation / Procrustes in mm, against the same joints."""
+    lines = ["| | cam01 | cam02 | cam02, swapped frames |", "|---|---:|---:|---:|"]
+    both: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        what = row.get("corrections", f"joints {row.get('joints')}")
+        both.setdefault(f"{row['method']}: {what}", {})[row["view"]] = row
+
+    def cell(values: dict[str, float]) -> str:
+        return f"{values['rotation_mm']:.1f} / {values['procrustes_mm']:.1f}"
+
+    for name, views in both.items():
+        first, second = (views[view] for view in NAMES)
+        cells = (first["same_joints"], second["same_joints"], second["swapped_frames"])
+        lines.append(f"| {name} | {' | '.join(map(cell, cells))} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

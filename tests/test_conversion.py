@@ -18,6 +18,7 @@ from poselift.poses import Pose2D
 from poselift.skeleton import H36M_17, Skeleton
 
 ALL = [(layout, variant) for layout in LAYOUTS for variant in variants(layout)]
+MOVED = ("mediapipe-33", "anatomical")
 
 
 def example(layout: str, seed: int = 0) -> Pose2D:
@@ -60,7 +61,8 @@ def test_limbs_are_taken_by_name_and_all_else_is_kept(layout: str, variant: str)
     assert out.skeleton == H36M_17
     for joint in H36M_17.joints:
         if joint.startswith(("left_", "right_")):
-            np.testing.assert_array_equal(place(out, joint), place(pose, joint))
+            if (layout, variant) != MOVED or joint.endswith(("shoulder", "elbow", "wrist")):
+                np.testing.assert_array_equal(place(out, joint), place(pose, joint))
             np.testing.assert_array_equal(score(out, joint), score(pose, joint))
     assert np.isfinite(out.keypoints).all()
     assert (out.fps, out.image_size) == (pose.fps, pose.image_size)
@@ -211,6 +213,46 @@ def test_default_lies_on_the_joints_of_the_training_data(layout: str) -> None:
         assert (
             np.linalg.norm(place(habit, joint)[0, 0] - 2000 - 1000 * np.array(TARGET[joint])) > 150
         )
+
+
+def test_blazepose_gets_the_proportions_of_the_training_data() -> None:
+    """Somebody upright as BlazePose sees people: thigh 0.71 and shank 0.72 of the trunk."""
+    heights = {"shoulder": 2430, "hip": 1430, "knee": 720, "ankle": 0, "heel": -95}
+    skeleton = get_layout("mediapipe-33")
+    keypoints = np.full((1, len(skeleton), 2), [0.0, 2700.0])
+    for n, joint in enumerate(skeleton.joints):
+        keypoints[0, n, 1] = heights.get(joint.split("_")[-1], 2700)
+    pose = Pose2D(keypoints, skeleton=skeleton)
+
+    def proportions(variant: str) -> list[float]:
+        out = to_h36m(pose, variant)
+        at = [place(out, f"left_{name}")[0, 0, 1] for name in ("shoulder", "hip", "knee", "ankle")]
+        trunk, thigh, shank = -np.diff(at)
+        return [thigh / trunk, shank / trunk]
+
+    np.testing.assert_allclose(proportions("detected"), [0.71, 0.72], rtol=1e-5)
+    np.testing.assert_allclose(proportions("anatomical"), [0.766, 0.897], atol=0.012)
+
+
+def test_blazepose_hips_keep_their_place_where_nothing_moves_them() -> None:
+    pose = example("mediapipe-33")
+    shoulders = (place(pose, "left_shoulder") + place(pose, "right_shoulder")) / 2
+    hips = (place(pose, "left_hip") + place(pose, "right_hip")) / 2
+    moved = to_h36m(pose)
+    for side in ("left", "right"):
+        np.testing.assert_allclose(
+            place(moved, f"{side}_hip") - place(pose, f"{side}_hip"),
+            0.06 * (shoulders - hips),
+            atol=1e-3,
+        )
+    still = to_h36m(without(pose, "left_shoulder", "right_heel", "left_hip"))
+    for joint in ("right_hip", "right_ankle", "left_knee"):
+        np.testing.assert_array_equal(place(still, joint), place(pose, joint))
+    np.testing.assert_array_equal(place(still, "left_ankle"), place(moved, "left_ankle"))
+    assert np.isnan(place(still, "left_hip")).all()
+    np.testing.assert_array_equal(
+        place(to_h36m(pose, "detected"), "right_hip"), place(pose, "right_hip")
+    )
 
 
 def test_mpi_head_lies_below_the_crown() -> None:

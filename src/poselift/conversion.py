@@ -13,17 +13,24 @@ and a "head" at the eyes, the habit of the field, lie 18 and 16 cm from these po
 front of them, and make every lifted person crane the neck. The other conversions are for
 networks that were trained with them.
 
+BlazePose (``mediapipe-33``) is another matter: its trunk is too long for its legs, which a
+network explains by bent knees and a person who leans back. Its hips lie low, its knees low and
+its ankles high, so that ``anatomical`` moves them for this layout (see ``_blazepose``), and
+``detected`` is the same without.
+
 =============  ==============================================  ===================================
 variant        layouts                                         neck, head
 =============  ==============================================  ===================================
 anatomical     all with nose, ears, shoulders and hips; mpi-15  skull from ears and nose (see below)
+detected       mediapipe-33                                    the same
 mmpose         the same (not mpi-15)                           nose, middle of the eyes
 mhformer       the same (not mpi-15)                           corrections of MHFormer and GAST-Net
 motionbert     halpe-26, halpe-68, halpe-136                   nose, crown
 direct         h36m-17, h36m-32, mpi-inf-3dhp-17 and -28       as the layout has them
 =============  ==============================================  ===================================
 
-A derived joint is as sure as its least sure source, and absent if a source is absent.
+A derived joint is as sure as its least sure source, and absent if a source is absent. A moved
+joint is as sure as it was, and stays where what moves it is absent.
 """
 
 from __future__ import annotations
@@ -34,7 +41,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from poselift.errors import UsageError
-from poselift.layouts import LAYOUTS
+from poselift.layouts import LAYOUTS, MEDIAPIPE_33
 from poselift.poses import FloatArray, Pose2D
 from poselift.skeleton import H36M_17
 
@@ -52,6 +59,10 @@ class _Point:
         """The point at ``fraction`` of the way to ``other``: outside 0..1 it lies beyond."""
         xy = self.xy + np.float32(fraction) * (other.xy - self.xy)
         return _Point(xy, np.minimum(self.score, other.score))
+
+    def moved(self, step: FloatArray) -> _Point:
+        """The point moved by (P, T, 2) pixels; it stays where the step is not known."""
+        return _Point(self.xy + np.nan_to_num(step), self.score)
 
     def or_else(self, other: _Point) -> _Point:
         """This point, or ``other`` where this one is absent."""
@@ -111,6 +122,31 @@ def _anatomical(joints: _Joints) -> _Joints:
     return middle | {"neck": neck, "head": head}
 
 
+# From BlazePose's hips, knees and ankles to those of the training data. The straight legs of two
+# people in a video measure 0.71 (thigh) and 0.72 (shank) of the trunk; the subjects' skeletons
+# have 0.77 and 0.90, tables of stature (Drillis and Contini 1966) 0.85 each. These are the
+# smallest shifts (sum of squares) that bring the former to the proportions of the skeletons:
+# ``benchmarks/blazepose_proportions.py``.
+_HIP_UP = 0.06  # of the trunk, from the hips to the shoulders
+_KNEE_UP = 0.08  # of the thigh
+_ANKLE_DOWN = 0.6  # of the way to the heel
+
+
+def _blazepose(joints: _Joints) -> _Joints:
+    pelvis, shoulders = _with_middle(joints)
+    moved: _Joints = {}
+    for side in ("left", "right"):
+        hip, knee, ankle, heel = (
+            joints[f"{side}_{name}"] for name in ("hip", "knee", "ankle", "heel")
+        )
+        moved |= {
+            f"{side}_hip": hip.moved(_HIP_UP * (shoulders.xy - pelvis.xy)),
+            f"{side}_knee": knee.moved(_KNEE_UP * (hip.xy - knee.xy)),
+            f"{side}_ankle": ankle.moved(_ANKLE_DOWN * (heel.xy - ankle.xy)),
+        }
+    return moved | _anatomical(joints | moved)
+
+
 def _mmpose(joints: _Joints) -> _Joints:
     pelvis, shoulders = _with_middle(joints)
     return {
@@ -164,13 +200,20 @@ def _direct(joints: _Joints) -> _Joints:
     return {"head": joints["head"] if "head" in joints else joints["head_top"]}
 
 
-_CONVERSIONS: dict[str, Callable[[_Joints], _Joints]] = {
-    "anatomical": _anatomical,
-    "mmpose": _mmpose,
-    "mhformer": _mhformer,
-    "motionbert": _motionbert,
-    "direct": _direct,
-}
+def _conversions(layout: str) -> dict[str, Callable[[_Joints], _Joints]]:
+    """What this layout can be converted by, the default first."""
+    joints = set(LAYOUTS[layout].joints if layout in LAYOUTS else ())
+    if {"pelvis", "spine", "thorax", "neck"} <= joints:
+        return {"direct": _direct}
+    if "left_ear" not in joints:
+        return {"anatomical": _anatomical} if "neck" in joints else {}
+    out: dict[str, Callable[[_Joints], _Joints]] = {"anatomical": _anatomical}
+    if layout == MEDIAPIPE_33.name:
+        out = {"anatomical": _blazepose, "detected": _anatomical}
+    out |= {"mmpose": _mmpose, "mhformer": _mhformer}
+    if {"head_top", "pelvis", "thorax"} <= joints:
+        out["motionbert"] = _motionbert
+    return out
 
 
 def variants(layout: str) -> tuple[str, ...]:
@@ -179,13 +222,7 @@ def variants(layout: str) -> tuple[str, ...]:
     >>> variants("coco-17")
     ('anatomical', 'mmpose', 'mhformer')
     """
-    joints = LAYOUTS[layout].joints if layout in LAYOUTS else ()
-    if {"pelvis", "spine", "thorax", "neck"} <= set(joints):
-        return ("direct",)
-    if "left_ear" not in joints:
-        return ("anatomical",) if "neck" in joints else ()
-    halpe = ("motionbert",) if {"head_top", "pelvis", "thorax"} <= set(joints) else ()
-    return ("anatomical", "mmpose", "mhformer", *halpe)
+    return tuple(_conversions(layout))
 
 
 def to_h36m(pose: Pose2D, variant: str | None = None) -> Pose2D:
@@ -203,14 +240,14 @@ def to_h36m(pose: Pose2D, variant: str | None = None) -> Pose2D:
         UsageError: a variant that this layout does not have, or a skeleton of the caller's own.
     """
     layout = pose.skeleton.name
-    known = variants(layout) if LAYOUTS.get(layout) == pose.skeleton else ()
+    known = _conversions(layout) if LAYOUTS.get(layout) == pose.skeleton else {}
     if not known:
         raise UsageError(
             f"no conversion from layout {layout} to {H36M_17.name}",
             f"one of {', '.join(LAYOUTS)}",
         )
     if variant is None:
-        variant = known[0]
+        variant = next(iter(known))
     if variant not in known:
         raise UsageError(
             f"unknown conversion {variant!r} from {layout} to {H36M_17.name}",
@@ -222,7 +259,7 @@ def to_h36m(pose: Pose2D, variant: str | None = None) -> Pose2D:
         joint: _Point(pose.keypoints[:, :, n], pose.scores[:, :, n])
         for n, joint in enumerate(pose.skeleton.joints)
     }
-    joints |= _CONVERSIONS[variant](joints)
+    joints |= known[variant](joints)
     return replace(
         pose,
         keypoints=np.stack([joints[joint].xy for joint in H36M_17.joints], axis=2),

@@ -33,12 +33,14 @@ from poselift.keypoints.mediapipe import from_mediapipe
 from poselift.keypoints.mmpose import from_mmpose
 from poselift.keypoints.plain import write_npz
 from poselift.keypoints.rtmlib import from_rtmlib
+from poselift.keypoints.sides import SidesReport, repair_sides
 from poselift.keypoints.ultralytics import from_ultralytics
 from poselift.poses import Pose2D
 
 __all__ = [
     "SOURCES",
     "GapReport",
+    "SidesReport",
     "fill_gaps",
     "from_mediapipe",
     "from_mmpose",
@@ -46,6 +48,7 @@ __all__ = [
     "from_ultralytics",
     "read",
     "read_all",
+    "repair_sides",
     "write_npz",
 ]
 

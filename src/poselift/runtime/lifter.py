@@ -15,6 +15,7 @@ from poselift.data.windows import Windows, plan_windows
 from poselift.errors import DataError, UsageError
 from poselift.geometry.root import solve_root
 from poselift.keypoints.gaps import GapReport, fill_gaps
+from poselift.keypoints.sides import SidesReport, repair_sides
 from poselift.poses import Pose2D, Pose3D
 from poselift.runtime.assumptions import Size, chosen_focal, guess_image_size
 from poselift.runtime.backends import open_backend
@@ -27,6 +28,9 @@ from poselift.skeleton import H36M_17
 
 CHUNK = 64
 """Windows in one call of a network: fastest per window, and memory stays flat in long clips."""
+CHUNK_FRAMES = 576
+"""Frames predicted in one call at most, by more than one window: a network that predicts many
+holds the tokens of each."""
 
 _Joints = npt.NDArray[np.float32]
 _Mask = npt.NDArray[np.bool_]
@@ -42,8 +46,9 @@ class Lifter:
         threads: that one call may use; ``None`` for all cores.
         stride: frames from one window to the next, at the network's frame rate, up to the frames
             that a window predicts; overlapping predictions are blended. One is smoothest, more
-            is as many times faster. Networks for the newest frame always have a window for each
-            frame of the source, since an earlier frame may not know of a later one.
+            is as many times faster. If not given it is one, and for a network that predicts its
+            whole window a third of that. Networks for the newest frame always have a window for
+            each frame of the source, since an earlier frame may not know of a later one.
         flip: average with the mirrored prediction of the mirrored input: twice the time, a
             little more exact.
 
@@ -59,7 +64,7 @@ class Lifter:
         backend: str = "onnxruntime",
         threads: int | None = None,
         *,
-        stride: int = 1,
+        stride: int | None = None,
         flip: bool = False,
     ) -> None:
         stored = find(model)
@@ -74,8 +79,18 @@ class Lifter:
         """Window, frame rate, licence and all else that is known of the network."""
         return self._about
 
+    @property
+    def _chunk(self) -> int:
+        """Windows in one call."""
+        return max(1, min(CHUNK, CHUNK_FRAMES // self._about.num_out))
+
     def lift(
-        self, pose: Pose2D, *, variant: str | None = None, focal: float | None = None
+        self,
+        pose: Pose2D,
+        *,
+        variant: str | None = None,
+        focal: float | None = None,
+        repair: bool = True,
     ) -> Pose3D:
         """Lift a clip.
 
@@ -85,6 +100,9 @@ class Lifter:
             variant: conversion to Human3.6M's joints, see `poselift.conversion`.
             focal: focal length, pixels, for the position of the root; if not given, that of a
                 usual camera (`poselift.geometry.root.default_focal`).
+            repair: put left and right back where the detector exchanged them for a while
+                (`poselift.keypoints.sides`). Networks for the newest frame take them as they are,
+                since that needs later frames.
 
         Returns:
             The same persons, frames and times. NaN in frames without any joint of a person. What
@@ -99,8 +117,11 @@ class Lifter:
                 f"keypoints as {type(pose).__name__}", "a Pose2D", "see poselift.keypoints.read"
             )
         source = to_h36m(pose, variant)
-        filled, gaps = fill_gaps(source)
         newest = self._about.target == "newest"
+        sides = None
+        if repair and not newest:
+            source, sides = repair_sides(source)
+        filled, gaps = fill_gaps(source)
         keypoints = hold_last(source.keypoints) if newest else filled.keypoints
         size = pose.image_size or _guessed_size(source, causal=newest)
         focal_px = chosen_focal(focal, size)
@@ -126,7 +147,7 @@ class Lifter:
                 **describe_camera(pose.image_size, size, focal, focal_px),
                 "stride": self._stride,
                 "flip": self._network.flip,
-                "gaps": _describe_gaps(gaps),
+                "gaps": _describe_gaps(gaps, sides),
             },
         )
 
@@ -139,8 +160,8 @@ class Lifter:
         joints = np.full((*keypoints.shape[:3], 3), np.nan, dtype=np.float32)
         for p, here in enumerate(present):
             frames = np.flatnonzero(here)
-            for start in range(0, len(frames), CHUNK):
-                chunk = frames[start : start + CHUNK]
+            for start in range(0, len(frames), self._chunk):
+                chunk = frames[start : start + self._chunk]
                 windows = anchor.windows(keypoints[p : p + 1], times, times[chunk])
                 joints[p, chunk] = self._network(windows, size)[:, anchor.output]
         return joints
@@ -172,8 +193,8 @@ class Lifter:
         plan = plan_windows(frames, about.window, about.num_out, self._stride, about.target)
         person, window = _needed(plan, present, times, regular)
         blender = Blender(persons, frames, about.num_out, len(H36M_17))
-        for start in range(0, len(person), CHUNK):
-            p, w = person[start : start + CHUNK], window[start : start + CHUNK]
+        for start in range(0, len(person), self._chunk):
+            p, w = person[start : start + self._chunk], window[start : start + self._chunk]
             chunk = plan[w]
             pixels = keypoints[p[:, None], chunk.inputs]  # (W, F, 17, 2)
             blender.add(p, chunk.outputs, self._network(pixels, size))
@@ -235,9 +256,10 @@ def describe_camera(
     }
 
 
-def _describe_gaps(gaps: GapReport) -> dict[str, Any]:
+def _describe_gaps(gaps: GapReport, sides: SidesReport | None) -> dict[str, Any]:
     return {
-        "summary": str(gaps),
+        "summary": "; ".join(part for part in (str(gaps), str(sides or "")) if part),
+        "sides_put_back_frames": None if sides is None else sides.frames.tolist(),
         "filled_joints": gaps.filled.sum(axis=1).tolist(),
         "longest_gap_frames": gaps.longest.max(axis=1).tolist(),
         "absent_frames": gaps.absent.sum(axis=1).tolist(),
@@ -254,7 +276,10 @@ def _guessed_size(pose: Pose2D, causal: bool) -> Size:
     return guess_image_size(keypoints)
 
 
-def _checked_stride(stride: int, about: About) -> int:
+def _checked_stride(stride: int | None, about: About) -> int:
+    if stride is None:
+        whole_window = about.num_out == about.window and about.target == "centre"
+        return max(1, about.num_out // 3) if whole_window else 1
     whole = isinstance(stride, int) and not isinstance(stride, bool)
     if not whole or not 1 <= stride <= about.num_out:
         raise UsageError(
