@@ -1,11 +1,12 @@
 """A headless Chromium, driven through ChromeDriver by the W3C WebDriver protocol.
 
-Standard library only, so that the tests need no further package.
+Without a package for browsers, so that the tests need no further one.
 """
 
 from __future__ import annotations
 
 import base64
+import io
 import json
 import shutil
 import socket
@@ -17,10 +18,15 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
+import numpy.typing as npt
+
 FLAGS = (
     "--headless",
     "--no-sandbox",
-    "--disable-gpu",
+    "--use-angle=swiftshader",  # WebGL without a graphics card
+    "--enable-unsafe-swiftshader",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -46,6 +52,7 @@ class Browser:
         dark: whether the reader prefers dark pages.
         calm: whether the reader prefers less motion, so that nothing plays by itself.
         touch: whether it is a phone: mobile layout, twice the pixels.
+        webgl: whether it draws in 3D.
     """
 
     def __init__(
@@ -54,11 +61,13 @@ class Browser:
         dark: bool = False,
         calm: bool = True,
         touch: bool = False,
+        webgl: bool = True,
     ) -> None:
         found = find()
         if found is None:
             raise RuntimeError("chromium and chromedriver are not installed")
         self._size, self._dark, self._calm, self._touch = size, dark, calm, touch
+        self._flags = FLAGS if webgl else (*FLAGS, "--disable-3d-apis")
         self._programs = found
 
     def __enter__(self) -> Browser:
@@ -115,15 +124,21 @@ class Browser:
             "POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]}
         )
 
-    def drag(self, start: tuple[int, int], by: tuple[int, int], touch: bool = False) -> None:
+    def drag(
+        self,
+        start: tuple[int, int],
+        by: tuple[int, int],
+        touch: bool = False,
+        button: int = 0,
+    ) -> None:
         """Press at ``start`` (CSS pixels of the page), move, and let go."""
         x, y = start
         move = {"type": "pointerMove", "duration": 80}
         actions = [
             {**move, "x": x, "y": y, "duration": 0},
-            {"type": "pointerDown", "button": 0},
+            {"type": "pointerDown", "button": button},
             {**move, "x": x + by[0], "y": y + by[1]},
-            {"type": "pointerUp", "button": 0},
+            {"type": "pointerUp", "button": button},
         ]
         pointer = {
             "type": "pointer",
@@ -150,6 +165,20 @@ class Browser:
         """Save what is on the screen as PNG."""
         path.write_bytes(base64.b64decode(self._call("GET", "/screenshot")))
 
+    def pixels(self, name: str) -> npt.NDArray[np.uint8]:
+        """(H, W, 3) RGB of the element of that id, as it is on the screen."""
+        box = self.run(
+            "const box = document.getElementById(arguments[0]).getBoundingClientRect();"
+            "return [box.left, box.top, box.right, box.bottom].map((x) =>"
+            " Math.round(x * devicePixelRatio))",
+            name,
+        )
+        data = base64.b64decode(self._call("GET", "/screenshot"))
+        with av.open(io.BytesIO(data)) as picture:
+            image = next(picture.decode(video=0)).to_ndarray(format="rgb24")
+        left, top, right, bottom = box
+        return np.asarray(image[top:bottom, left:right])
+
     def _start(self, browser: str) -> None:
         features = [
             {"name": "prefers-color-scheme", "value": "dark" if self._dark else "light"},
@@ -157,7 +186,7 @@ class Browser:
         ]
         options: dict[str, Any] = {
             "binary": browser,
-            "args": [*FLAGS, f"--user-data-dir={self._profile.name}"],
+            "args": [*self._flags, f"--user-data-dir={self._profile.name}"],
             "perfLoggingPrefs": {"enableNetwork": True},
         }
         capabilities = {

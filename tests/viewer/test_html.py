@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html.parser
 import json
 import re
+import time
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +17,9 @@ from walker import walker
 
 from poselift.errors import DataError
 from poselift.poses import Pose3D
+from poselift.skeleton import Skeleton
 from poselift.viewer import write_html
-from poselift.viewer.scene import make_scene
+from poselift.viewer.scene import PALETTE, make_scene
 
 if TYPE_CHECKING:
     from browser import Browser
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 HOSTILE = "</script></title><img src=http://x.test/a onerror=alert(1)>{{data}} & \udcff"
 
 INK = """
-const canvas = document.getElementById(arguments[0]);
+const canvas = document.getElementById('image');
 const values = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
 const colours = new Map();
 for (let i = 0; i < values.length; i += 4) if (values[i + 3] === 255) {
@@ -32,7 +36,6 @@ for (let i = 0; i < values.length; i += 4) if (values[i + 3] === 255) {
 }
 return Object.fromEntries(colours);
 """
-IMAGE = "return document.getElementById('view').toDataURL()"
 FRAME = "return Number(document.getElementById('frame').value)"
 SPACE, LEFT, RIGHT, END, HOME = " ", "\ue012", "\ue014", "\ue010", "\ue011"
 
@@ -45,6 +48,38 @@ def page_data(path: Path) -> dict[str, Any]:
     match = re.search(r'<script type="application/json" id="data">(.*?)</script>', path.read_text())
     assert match is not None
     return dict(json.loads(match[1]))
+
+
+def hue(colours: np.ndarray) -> np.ndarray:
+    """(...) degrees of (..., 3) RGB, NaN where a colour is greyish: what light does not change."""
+    values = colours.astype(float)
+    low, high = values.min(axis=-1), values.max(axis=-1)
+    spread = high - low
+    with np.errstate(invalid="ignore", divide="ignore"):
+        angle = np.stack([
+            (values[..., 1] - values[..., 2]) / spread % 6,
+            (values[..., 2] - values[..., 0]) / spread + 2,
+            (values[..., 0] - values[..., 1]) / spread + 4,
+        ])  # fmt: skip
+    which = values.argmax(axis=-1)
+    degrees = 60 * np.take_along_axis(angle, which[None], axis=0)[0]
+    return np.where(spread > 0.45 * high, degrees, np.nan)
+
+
+def amount(image: np.ndarray, colour: str) -> int:
+    """How many pixels have the hue of a colour."""
+    wanted = hue(np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]))
+    return int((np.abs(hue(image) - wanted) < 12).sum())
+
+
+def changed(browser: Browser, before: np.ndarray) -> np.ndarray:
+    """The 3D view, once it is another than ``before``."""
+    for _ in range(60):
+        now = browser.pixels("view")
+        if not np.array_equal(now, before):
+            return now
+        time.sleep(0.05)
+    raise AssertionError("the 3D view has not changed")
 
 
 class Reader(html.parser.HTMLParser):
@@ -97,6 +132,14 @@ def test_all_text_is_escaped_and_nothing_is_loaded(tmp_path: Path) -> None:
     assert page_data(path)["frames"] == 60
 
 
+def test_three_js_is_the_stated_one_and_its_licence_is_in_the_page(tmp_path: Path) -> None:
+    vendor = resources.files("poselift.viewer") / "vendor"
+    stated = re.findall(r"`three.min.js` \| `(\w{64})`", (vendor / "README.md").read_text("utf-8"))
+    assert stated == [hashlib.sha256((vendor / "three.min.js").read_bytes()).hexdigest()]
+    page = write_html(walker(), tmp_path / "a.html").read_text("utf-8")
+    assert (vendor / "LICENSE.three.txt").read_text("utf-8").strip() in page
+
+
 @pytest.mark.parametrize("pose", [
     Pose3D(np.full((2, 3, 17, 3), np.nan)),
     Pose3D(np.zeros((1, 1, 17, 3))),
@@ -136,20 +179,45 @@ def page(browser: Browser, tmp_path: Path) -> Path:
 
 def test_it_draws_without_complaints_or_requests(browser: Browser, page: Path) -> None:
     palette = page_data(page)["palette"]["light"]
-    for canvas in ("view", "image"):
-        ink = browser.run(INK, canvas)
-        for colour in (palette["left"], palette["right"], *palette["persons"][:2]):
-            assert ink.get(rgb(colour), 0) > 20, (canvas, colour)
+    ink = browser.run(INK)
+    for colour in (palette["left"], palette["right"], *palette["persons"][:2]):
+        assert ink.get(rgb(colour), 0) > 20, colour
+    view = browser.pixels("view")
+    for colour in (palette["left"], palette["right"], palette["persons"][1]):
+        assert amount(view, colour) > 200, colour
+    labels = browser.run(
+        "return [...document.querySelectorAll('#labels span')].map((x) => x.style.color)"
+    )
+    assert labels == [f"rgb({rgb(c).replace(',', ', ')})" for c in palette["persons"][:2]]
+    assert browser.run("return document.getElementById('message').hidden")
     assert browser.run("return document.title").startswith("</script></title><img")
     assert browser.complaints() == []
     assert browser.requests() == [page.resolve().as_uri()]
 
 
+def test_left_is_left_and_heads_are_up(browser: Browser, tmp_path: Path) -> None:
+    browser.open(write_html(walker(), tmp_path / "a.html"))
+    before = browser.pixels("view")
+    browser.run("document.querySelector('[data-view=camera]').click()")
+    view = changed(browser, before)
+    palette = PALETTE["light"]
+
+    def middle(colour: str) -> np.ndarray:
+        wanted = hue(np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]))
+        return np.argwhere(np.abs(hue(view) - wanted) < 12).mean(axis=0)
+
+    # The walker faces the camera: his left is at the right.
+    assert middle(palette["left"])[1] > middle(palette["right"])[1] + 10
+    rows = np.flatnonzero((view[40:].max(axis=-1) < 110).any(axis=1))  # head and trunk, caption cut
+    feet = np.argwhere(np.abs(hue(view[40:]) - 207) < 12)[:, 0].max()
+    assert rows.min() < 0.3 * len(view) < 0.6 * len(view) < feet
+
+
 def test_playing_moves_the_skeleton(browser: Browser, page: Path) -> None:
-    before = browser.run(IMAGE)
+    before = browser.pixels("view")
     browser.run("document.getElementById('play').click()")
     browser.wait(f"return (() => {{ {FRAME} }})() > 3")
-    assert browser.run(IMAGE) != before
+    changed(browser, before)
     assert browser.run("return document.getElementById('play').textContent") == "Pause"
     browser.press(SPACE)
     browser.wait("return document.getElementById('play').textContent === 'Play'")
@@ -160,14 +228,14 @@ def test_playing_moves_the_skeleton(browser: Browser, page: Path) -> None:
 
 
 def test_scrubbing_changes_the_frame(browser: Browser, page: Path) -> None:
-    before = browser.run(IMAGE)
+    before = browser.pixels("view")
     browser.run(
         "const slider = document.getElementById('frame'); slider.value = 20;"
         "slider.dispatchEvent(new Event('input'))"
     )
     browser.wait("return document.getElementById('readout').textContent.includes('21 / 60')")
     assert "0.67 s" in browser.run("return document.getElementById('readout').textContent")
-    assert browser.run(IMAGE) != before
+    changed(browser, before)
 
 
 def test_keys(browser: Browser, page: Path) -> None:
@@ -177,41 +245,78 @@ def test_keys(browser: Browser, page: Path) -> None:
         for key, frame in steps:
             browser.press(key)
             browser.wait(f"return (() => {{ {FRAME} }})() === {frame}")
-    before = browser.run(IMAGE)
+    before = browser.pixels("view")
     browser.press("a")
-    browser.wait(f"return (() => {{ {IMAGE} }})() !== {json.dumps(before)}")
+    turned = changed(browser, before)
+    browser.press("+")
+    changed(browser, turned)
 
 
-def test_dragging_turns_the_view(browser: Browser, page: Path) -> None:
-    before = browser.run(IMAGE)
+def test_dragging_turns_and_moves_the_view(browser: Browser, page: Path) -> None:
+    def place() -> np.ndarray:
+        box = browser.run(
+            "const box = document.querySelector('#labels span').getBoundingClientRect();"
+            "return [box.x, box.y]"
+        )
+        return np.array(box)
+
     x, y = browser.run(
         "const box = document.getElementById('view').getBoundingClientRect();"
         "return [Math.round(box.x + box.width / 2), Math.round(box.y + box.height / 2)]"
     )
+    first, before = browser.pixels("view"), place()
+    browser.drag((x, y), (40, 30), button=2)
+    changed(browser, first)
+    moved = place() - before
+    assert moved == pytest.approx([40, 30], rel=0.35)
+    now = browser.pixels("view")
     browser.drag((x, y), (80, 20))
-    browser.wait(f"return (() => {{ {IMAGE} }})() !== {json.dumps(before)}")
+    now = changed(browser, now)
     browser.run("document.querySelector('[data-view=top]').click()")
+    changed(browser, now)
+    browser.press("r")
+    browser.wait(
+        "const box = document.querySelector('#labels span').getBoundingClientRect();"
+        f"return Math.hypot(box.x - {before[0]}, box.y - {before[1]}) < 0.5"
+    )
     assert browser.complaints() == []
 
 
 def test_a_person_can_be_hidden(browser: Browser, page: Path) -> None:
-    second = rgb(page_data(page)["palette"]["light"]["persons"][1])
+    second = PALETTE["light"]["persons"][1]
+    before = browser.pixels("view")
     browser.run("document.querySelectorAll('#legend input')[1].click()")
-    browser.run("return new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
-    assert second not in browser.run(INK, "view")
+    assert amount(changed(browser, before), second) == 0
+    assert rgb(second) not in browser.run(INK)
+
+
+def test_light_and_dark_can_be_chosen(browser: Browser, page: Path) -> None:
+    before = browser.pixels("view")
+    assert before[-5, 5:].min() > 180
+    browser.run("document.getElementById('theme').click()")
+    dark = changed(browser, before)
+    assert dark[-5, 5:].max() < 80
+    for key in ("left", "right"):
+        assert amount(dark, PALETTE["dark"][key]) > 200
+    assert rgb(PALETTE["dark"]["left"]) in browser.run(INK)
+    browser.run("document.getElementById('theme').click()")
+    browser.wait("return document.documentElement.dataset.theme === 'light'")
 
 
 def test_odd_poses(browser: Browser, tmp_path: Path) -> None:
     gaps = walker(frames=4)
     gaps.joints[0, :2] = np.nan
-    for number, pose in enumerate((
-        Pose3D(np.full((2, 3, 17, 3), np.nan)),
-        walker(frames=1, keypoints=None),
-        gaps,
-        walker(times=np.arange(60) ** 1.5 + 7, meta={"image_size": [1280, 720]}),
+    points = Skeleton("one", ("a",), {}, "a")
+    for number, (pose, empty) in enumerate((
+        (Pose3D(np.full((2, 3, 17, 3), np.nan)), True),
+        (walker(frames=1, keypoints=None), False),
+        (gaps, True),
+        (Pose3D(np.zeros((1, 1, 1, 3)), skeleton=points), False),
+        (walker(times=np.arange(60) ** 1.5 + 7, meta={"image_size": [1280, 720]}), False),
     )):  # fmt: skip
         browser.open(write_html(pose, tmp_path / f"{number}.html"))
-        assert browser.run(INK, "view")
+        text = browser.run("return document.getElementById('message').textContent")
+        assert text == ("Nobody in this frame." if empty else "")
         browser.press(END)
         assert browser.complaints() == []
 
@@ -219,21 +324,35 @@ def test_odd_poses(browser: Browser, tmp_path: Path) -> None:
 def test_a_dark_phone_that_plays_at_once(
     start_browser: Callable[..., Browser], tmp_path: Path
 ) -> None:
-    phone = start_browser(size=(390, 844), dark=True, calm=False, touch=True)
+    phone = start_browser(size=(360, 780), dark=True, calm=False, touch=True)
     path = write_html(walker(persons=2), tmp_path / "a.html", title="word" * 40)
     phone.open(path)
-    phone.wait(f"return (() => {{ {FRAME} }})() > 2")
+    phone.wait(f"return (() => {{ {FRAME} }})() > 2", seconds=30)
     phone.run("document.getElementById('play').click()")
+    phone.wait("return document.getElementById('play').textContent === 'Play'")
     palette = page_data(path)["palette"]["dark"]
-    ink = phone.run(INK, "view")
-    assert rgb(palette["left"]) in ink
-    assert rgb(palette["right"]) in ink
+    view = phone.pixels("view")
+    assert view[-5, 5:].max() < 80
+    assert amount(view, palette["left"]) > 200
+    assert amount(view, palette["right"]) > 200
     # Nothing sticks out to the side, and the controls are in sight without scrolling.
-    assert phone.run("return document.documentElement.scrollWidth") <= 390
+    assert phone.run("return document.documentElement.scrollWidth") <= 360
     bottom = "return document.getElementById('frame').getBoundingClientRect().bottom"
-    assert phone.run(bottom) <= 844
-    before = phone.run(IMAGE)
+    assert phone.run(bottom) <= 780
+    before = phone.pixels("view")
     phone.drag((150, 250), (90, 0), touch=True)
-    phone.wait(f"return (() => {{ {IMAGE} }})() !== {json.dumps(before)}")
+    changed(phone, before)
     assert phone.complaints() == []
     assert phone.requests() == [path.resolve().as_uri()]
+
+
+def test_a_browser_without_webgl_says_so(
+    start_browser: Callable[..., Browser], tmp_path: Path
+) -> None:
+    old = start_browser(webgl=False)
+    old.open(write_html(walker(), tmp_path / "a.html"))
+    assert "no WebGL" in old.run("return document.getElementById('message').textContent")
+    assert old.run("return document.getElementById('message').hidden") is False
+    old.press(END)
+    old.wait(f"return (() => {{ {FRAME} }})() === 59")
+    assert rgb(PALETTE["light"]["left"]) in old.run(INK)

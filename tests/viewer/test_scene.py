@@ -8,7 +8,7 @@ from walker import walker
 
 from poselift.poses import Pose3D
 from poselift.skeleton import H36M_17, Skeleton
-from poselift.viewer.scene import PALETTE, make_scene, sides
+from poselift.viewer.scene import PALETTE, frame_scene, image_size, make_scene, sides
 
 
 def test_persons_stand_where_their_root_is() -> None:
@@ -60,6 +60,58 @@ def test_skeletons_without_ankles_and_poses_without_persons_have_a_floor() -> No
     np.testing.assert_allclose(make_scene(Pose3D(joints, skeleton=points)).floor, 2.0)
     scene = make_scene(Pose3D(np.full((1, 3, 17, 3), np.nan)))
     assert np.isfinite(scene.floor).all()
+
+
+def test_in_a_known_room_people_stand_upright_on_its_floor() -> None:
+    pose = walker()
+    level = pose.absolute.astype(float)  # as a camera 0.84 m above the floor sees it
+    tilt = np.radians(25)
+    turn = np.array([[1, 0, 0], [0, np.cos(tilt), np.sin(tilt)], [0, -np.sin(tilt), np.cos(tilt)]])
+    seen = level @ turn  # by a camera that looks down
+    room = {"camera_pitch_degrees": 25.0, "camera_roll_degrees": 0.0, "camera_height_m": 0.84}
+    root = seen[:, :, 0]
+    tilted = Pose3D(seen - root[:, :, None], root, fps=30.0, meta={"world": room})
+    scene = make_scene(tilted)
+    assert (scene.placed, scene.level) == (True, True)
+    np.testing.assert_allclose(scene.joints, level - [0, 0.84, 0], atol=1e-5)
+    assert (scene.floor == 0).all()
+    assert not make_scene(walker(meta={"world": {"camera_height_m": "high"}})).level
+    assert not make_scene(walker(rooted=False, meta={"world": room})).level
+
+
+def test_the_view_holds_everybody_and_follows_who_goes_far() -> None:
+    scene = make_scene(walker(persons=2))
+    still = frame_scene(scene, 30.0)
+    assert not still.follow
+    off = np.linalg.norm(scene.joints - still.middle, axis=-1)
+    assert (off <= still.radius).mean() > 0.98
+    assert still.radius < 2
+    pose = walker(frames=300)
+    pose.root[..., 2] += np.linspace(0, 12, 300)
+    pose.joints[0, 100:160] = np.nan
+    scene = make_scene(pose)
+    going = frame_scene(scene, 30.0)
+    assert going.follow
+    assert going.radius > 5
+    assert going.followed_radius < 1.2
+    np.testing.assert_allclose(np.diff(going.followed[:, 2]), 12 / 300, atol=0.04)
+
+
+def test_a_joint_far_off_does_not_widen_the_view() -> None:
+    pose = walker()
+    usual = frame_scene(make_scene(pose), 30.0)
+    pose.joints[0, 7, 16] = 40.0
+    odd = frame_scene(make_scene(pose), 30.0)
+    assert odd.radius < 1.1 * usual.radius
+    nobody = frame_scene(make_scene(Pose3D(np.full((1, 3, 17, 3), np.nan))), 30.0)
+    assert nobody.followed.shape == (3, 3)
+    assert np.isfinite(nobody.followed).all()
+
+
+@pytest.mark.parametrize("size", [None, "large", [0, 10], [1, 2, 3], [1e9, 2], [np.nan, 2], [True]])
+def test_sizes_of_images_that_cannot_be(size: object) -> None:
+    assert image_size({"image_size": size}) is None
+    assert image_size({"image_size": [1280.0, 720]}) == (1280, 720)
 
 
 def test_sides_follow_the_names() -> None:

@@ -27,10 +27,12 @@ class Placed:
     Args:
         joints: (P, T, J, 3) metres, x right, Y up, z towards the camera; NaN where absent.
         notes: what was assumed, for the user.
+        room_known: whether ``meta`` says how the camera stood, so that y = 0 is the floor.
     """
 
     joints: npt.NDArray[np.float64]
     notes: tuple[str, ...]
+    room_known: bool
 
 
 def place(pose: Pose3D) -> Placed:
@@ -44,7 +46,8 @@ def place(pose: Pose3D) -> Placed:
     none stands at the origin (the next such person 1.2 m to the right, and so on) with the lowest
     ankle on the floor, y = 0; the notes say who.
     """
-    turn, height = _level(pose.meta.get("world"))
+    room = _level(pose.meta.get("world"))
+    turn, height = room or (np.eye(3), 0.0)
     relative = swap_y_up(pose.joints) @ turn.T
     seen = present(relative).sum(axis=-1) > 0  # (P, T)
     root = swap_y_up(pose.root) @ turn.T + [0.0, height, 0.0]
@@ -63,7 +66,7 @@ def place(pose: Pose3D) -> Placed:
             count = int((seen[p] & ~known).sum())
             root[p] = interpolate_gaps(root[p])
             notes.append(f"person {track}: place interpolated in {count} of {len(known)} frames")
-    return Placed(relative + root[:, :, None], tuple(notes))
+    return Placed(relative + root[:, :, None], tuple(notes), room is not None)
 
 
 def even_times(pose: Pose3D, joints: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -87,13 +90,16 @@ def even_times(pose: Pose3D, joints: npt.NDArray[np.float64]) -> npt.NDArray[np.
     return np.asarray(first + np.clip(share, 0, 1) * (second - first))
 
 
-def _level(world: Any) -> tuple[FloatArray, float]:
-    """Rotation (3, 3) of Y-up points that makes up true, and the height of the camera, metres."""
+def _level(world: Any) -> tuple[FloatArray, float] | None:
+    """Rotation (3, 3) of Y-up points that makes up true, and the height of the camera, metres.
+
+    ``None`` where ``world`` does not say it.
+    """
     keys = ("camera_pitch_degrees", "camera_roll_degrees", "camera_height_m")
     values = [world.get(key) for key in keys] if isinstance(world, dict) else []
     numbers = [float(v) for v in values if isinstance(v, int | float) and math.isfinite(v)]
     if len(numbers) < len(keys) or abs(numbers[0]) > 90:
-        return np.eye(3), 0.0
+        return None
     pitch, roll, height = numbers
     up = swap_y_up(camera_up(pitch, roll))
     # Ahead is where the camera looks, -z; if that is straight down, the upper edge of the image.

@@ -1,9 +1,10 @@
-"""Drawing of poses: a page to look at motion, and a strip of pictures.
+"""Drawing of poses: a page to look at motion, a film, and a strip of pictures.
 
-Knows poses only, no network and no file format of the input.
+Knows poses, and the video they come from; no network and no file of joints.
 """
 
-from poselift.viewer.html import write_html
+from poselift.viewer.html import make_page, write_html
 from poselift.viewer.strip import write_strip
+from poselift.viewer.video import write_mp4
 
-__all__ = ["write_html", "write_strip"]
+__all__ = ["make_page", "write_html", "write_mp4", "write_strip"]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from poselift.files import write_text
 from poselift.motion.content import describe, finite_or_absent
 from poselift.poses import Pose3D
-from poselift.viewer.scene import PALETTE, make_scene, sides
+from poselift.viewer.scene import PALETTE, floor_cell, frame_scene, image_size, make_scene, sides
 
 _LABELS = {
     "model": "Model",
@@ -35,9 +35,9 @@ _LABELS = {
 def write_html(pose3d: Pose3D, path: str | os.PathLike[str], title: str | None = None) -> Path:
     """Write a page that plays ``pose3d`` in 3D, beside the 2D joints.
 
-    The page is one file, draws on a plain canvas, and loads nothing. Persons stand where the
-    root joint says, or side by side when it is not known; the floor lies at the lowest
-    ankle.
+    The page is one file of about 0.6 MB and the motion, draws with three.js (WebGL), which it
+    contains, and loads nothing. Persons stand where the root joint says, or side by side when it
+    is not known; the floor is that of the room where ``meta`` knows it, else at the lowest ankle.
 
     Args:
         pose3d: what to show; absent persons and joints are left out of the picture.
@@ -51,39 +51,47 @@ def write_html(pose3d: Pose3D, path: str | os.PathLike[str], title: str | None =
         DataError: infinite numbers, or the file cannot be written.
         UsageError: ``pose3d.meta`` holds what JSON cannot.
     """
+    write_text(path, make_page(pose3d, title or Path(str(pose3d.meta.get("source") or path)).stem))
+    return Path(path)
+
+
+def make_page(pose3d: Pose3D, title: str) -> str:
+    """The page that `write_html` writes, as text that is valid UTF-8; errors as there."""
     finite_or_absent(pose3d)
     meta = describe(pose3d)
-    heading = title or Path(str(meta["source"] or path)).stem or "Motion"
     facts = _facts(pose3d, meta)
     fields = {
-        "title": html.escape(heading),
+        "title": html.escape(title or "Motion"),
         "summary": html.escape(_summary(pose3d, meta)),
         "facts": "\n".join(
             f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts
         ),
         "data": _script_json(_data(pose3d, meta)),
+        "three": _part("vendor/three.min.js"),
+        "script": _part("page.js"),
     }
-    template = resources.files("poselift.viewer").joinpath("page.html").read_text("utf-8")
     # In one pass, so that a title with "{{data}}" in it stays a title.
-    page = re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], template)
+    page = re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], _part("page.html"))
     # A title may come from a file name that is no valid text.
-    write_text(path, page.encode("utf-8", "replace").decode())
-    return Path(path)
+    return page.encode("utf-8", "replace").decode()
+
+
+def _part(name: str) -> str:
+    """Text of a file beside this one."""
+    return resources.files("poselift.viewer").joinpath(name).read_text("utf-8")
 
 
 def _data(pose: Pose3D, meta: dict[str, Any]) -> dict[str, Any]:
     """What the page draws; arrays as base64 of little-endian float32."""
     scene = make_scene(pose)
+    framing = frame_scene(scene, pose.fps)
     skeleton = pose.skeleton
-    size = meta.get("image_size")
-    if not (isinstance(size, list) and len(size) == 2 and all(_positive(n) for n in size)):
-        size = None
     return {
         "persons": pose.track_ids.tolist(),
         "frames": pose.num_frames,
         "joints": _base64(scene.joints),
         "keypoints": _base64(pose.keypoints) if np.isfinite(pose.keypoints).any() else None,
-        "imageSize": size,
+        "imageSize": image_size(meta),
         "times": (pose.times - pose.times[0]).tolist(),
         "firstTime": float(pose.times[0]),
         "fps": pose.fps,
@@ -92,6 +100,18 @@ def _data(pose: Pose3D, meta: dict[str, Any]) -> dict[str, Any]:
         "sides": list(sides(skeleton)),
         "floor": _base64(scene.floor),
         "placed": scene.placed,
+        "level": scene.level,
+        "whole": {
+            "middle": framing.middle.tolist(),
+            "radius": framing.radius,
+            "cell": floor_cell(framing.radius),
+        },
+        "followed": {
+            "middle": _base64(framing.followed),
+            "radius": framing.followed_radius,
+            "cell": floor_cell(framing.followed_radius),
+            "start": framing.follow,
+        },
         "palette": PALETTE,
     }
 
@@ -131,7 +151,3 @@ def _script_json(value: Any) -> str:
 
 def _base64(values: npt.NDArray[Any]) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode("ascii")
-
-
-def _positive(number: Any) -> bool:
-    return isinstance(number, int | float) and number > 0

@@ -1,14 +1,17 @@
-"""Where and in which colour a pose is drawn; shared by the page and the strip."""
+"""Where and in which colour a pose is drawn; shared by the page, the strip and the video."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from poselift.poses import Pose3D
+from poselift.geometry.axes import swap_y_up
+from poselift.motion.placement import place
+from poselift.poses import MAX_SIDE, Pose3D
 from poselift.skeleton import Skeleton
 
 Side = Literal["left", "right", "middle"]
@@ -39,39 +42,117 @@ _APART = 1.2  # metres between persons whose place is unknown
 _NO_FLOOR = 0.9  # metres below the origin, where nobody stands
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """Poses put where they are drawn.
 
     Args:
         joints: (P, T, J, 3) metres, x right, y down, z forward; NaN where absent.
-        floor: (T,) y of the floor, metres: the lowest ankle around that time.
+        floor: (T,) y of the floor, metres: that of the room where it is known, else the lowest
+            ankle around that time.
         placed: whether persons stand where they stood before the camera; else each stands
             still at a place of its own, since the root is not known.
+        level: whether the room is known, so that y is true down and the floor lies still.
     """
 
     joints: npt.NDArray[np.float32]
     floor: npt.NDArray[np.float32]
     placed: bool
+    level: bool
 
 
 def make_scene(pose: Pose3D) -> Scene:
-    """Place the persons of ``pose`` side by side, or where their root says if all have one."""
+    """Place the persons of ``pose`` side by side, or where their root says if all have one.
+
+    If ``meta`` says how the camera stood in the room (see `poselift.geometry.world.place`),
+    y points along gravity and everyone is drawn above the floor of the room.
+    """
     seen = np.asarray(np.any(known_points(pose.joints), axis=-1))  # (P, T)
     known = known_points(pose.root)
     present = np.asarray(np.any(seen, axis=1))
     rooted = np.asarray(np.any(known & seen, axis=1))
     placed = bool(present.any() and rooted[present].all())
-    root = np.zeros_like(pose.root)
+    room = place(pose)
+    level = placed and room.room_known
     if placed:
-        for p in np.flatnonzero(present):
-            root[p] = _filled(pose.root[p], known[p])
+        joints = swap_y_up(room.joints).astype(np.float32)
     else:
         rank = np.cumsum(present) - 1
-        root[..., 0] = (_APART * (rank - (present.sum() - 1) / 2))[:, None]
-    joints = (pose.joints + root[:, :, None]).astype(np.float32)
+        across = _APART * (rank - (present.sum() - 1) / 2)  # (P,)
+        joints = pose.joints + np.stack([across, 0 * across, 0 * across], axis=-1)[:, None, None]
+        joints = joints.astype(np.float32)
     joints[~known_points(joints)] = np.nan  # a joint is there with all coordinates or not at all
-    return Scene(joints, _floor(joints, pose.skeleton, pose.fps), placed)
+    if level:
+        floor = np.zeros(pose.num_frames, dtype=np.float32)
+    else:
+        floor = _floor(joints, pose.skeleton, pose.fps)
+    return Scene(joints, floor, placed, level)
+
+
+@dataclass(frozen=True, eq=False)
+class Framing:
+    """What a camera must look at to have everybody in sight.
+
+    Args:
+        middle: (3,) of the whole motion, metres as in `Scene`.
+        radius: metres around ``middle`` within which nearly all joints are, always.
+        followed: (T, 3) middle of the persons at each time, steadied.
+        followed_radius: metres around ``followed``.
+    """
+
+    middle: npt.NDArray[np.float32]
+    radius: float
+    followed: npt.NDArray[np.float32]
+    followed_radius: float
+
+    @property
+    def follow(self) -> bool:
+        """Whether following shows people clearly larger than standing still."""
+        return self.radius > 1.25 * self.followed_radius
+
+
+def frame_scene(scene: Scene, fps: float) -> Framing:
+    """Where to look; single joints that are far off do not count."""
+    low = np.where(np.isnan(scene.joints), np.inf, scene.joints).min(axis=(0, 2))  # (T, 3)
+    high = np.where(np.isnan(scene.joints), -np.inf, scene.joints).max(axis=(0, 2))
+    there = np.flatnonzero(np.isfinite(low[:, 0]))
+    if len(there) == 0:
+        nowhere = np.zeros((len(low), 3), dtype=np.float32)
+        return Framing(nowhere[0], 1.0, nowhere, 1.0)
+    centres = (low[there] + high[there]) / 2  # (F, 3)
+    middle = np.quantile(centres, (0.02, 0.98), axis=0).mean(axis=0)
+    # The mean over a third of a second to either side, of the frames that have anybody.
+    span = max(1, round(fps / 3))
+    sums = np.concatenate([np.zeros((1, 3)), np.cumsum(centres, axis=0, dtype=np.float64)])
+    first, end = np.searchsorted(there, there - span), np.searchsorted(there, there + span + 1)
+    steady = (sums[end] - sums[first]) / (end - first)[:, None]
+    frames = np.arange(len(low))
+    followed = np.stack([np.interp(frames, there, steady[:, axis]) for axis in range(3)], axis=-1)
+
+    def reach(centre: npt.NDArray[Any]) -> float:
+        off = np.linalg.norm(scene.joints - centre, axis=-1)
+        return float(np.clip(np.nanquantile(off, 0.99), 0.3, 50.0))
+
+    return Framing(
+        middle.astype(np.float32),
+        reach(middle),
+        followed.astype(np.float32),
+        reach(followed[:, None]),
+    )
+
+
+def floor_cell(radius: float) -> float:
+    """Side of the floor's squares, metres, for a view of this radius."""
+    return 2.0 if radius > 6 else 1.0 if radius > 3 else 0.5
+
+
+def image_size(meta: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(width, height) in pixels of the picture that the 2D joints lie in, where ``meta`` says."""
+    size = meta.get("image_size")
+    if not isinstance(size, list | tuple) or len(size) != 2:
+        return None
+    sound = all(isinstance(side, int | float) and 1 <= side <= MAX_SIDE for side in size)
+    return (int(size[0]), int(size[1])) if sound else None
 
 
 def known_points(points: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -88,13 +169,6 @@ def side(joint: str) -> Side:
 def sides(skeleton: Skeleton) -> tuple[Side, ...]:
     """Side of each joint; a bone has the side of its child."""
     return tuple(side(joint) for joint in skeleton.joints)
-
-
-def _filled(root: npt.NDArray[Any], known: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
-    """(T, 3) root with its gaps bridged by straight lines, its ends held."""
-    frames = np.arange(len(root))
-    at = np.flatnonzero(known)
-    return np.stack([np.interp(frames, at, root[at, axis]) for axis in range(3)], axis=-1)
 
 
 def _floor(

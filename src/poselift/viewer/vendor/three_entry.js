@@ -1,0 +1,20 @@
+// What page.js uses of three.js, under the global name THREE. See README.md for the command.
+export {
+  AmbientLight,
+  Color,
+  CylinderGeometry,
+  DirectionalLight,
+  Fog,
+  GridHelper,
+  BackSide,
+  InstancedMesh,
+  Matrix4,
+  MeshBasicMaterial,
+  MeshLambertMaterial,
+  PerspectiveCamera,
+  Quaternion,
+  Scene,
+  SphereGeometry,
+  Vector3,
+  WebGLRenderer,
+} from "three";
