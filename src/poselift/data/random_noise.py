@@ -126,7 +126,7 @@ def _delay(pixels: Tensor, config: NoiseConfig, uniform: Callable[..., Tensor]) 
     track = F.pad(track, (_LAG_TAPS - 1, 0), mode="replicate").unfold(-1, _LAG_TAPS, 1)
     track = torch.einsum("bjtk,bk->btj", track, weights)  # (b, T, 2J)
     out = pixels.clone()
-    out[late] = track.unflatten(-1, (J, 2))
+    out[late] = track.reshape(-1, T, J, 2)
     return out
 
 
