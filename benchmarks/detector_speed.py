@@ -23,8 +23,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
+from clips import repeated
 from machine import describe
 
 from poselift.detect import BlazePose, Frames, PoseTracker, find
@@ -111,8 +111,8 @@ def parts(network: BlazePose, path: Path) -> dict[str, float]:
 def memory(path: Path, minutes: float) -> dict[str, Any]:
     """Peak of the resident memory while a repeated video is followed."""
     with tempfile.TemporaryDirectory() as folder:
-        long = Path(folder) / f"long{path.suffix}"
-        frames = repeat(path, long, minutes * 60)
+        frames = round(minutes * 60 * Frames(path).fps)
+        long = repeated(path, Path(folder) / f"long{path.suffix}", frames)
         peaks: list[float] = []
 
         def note(done: int, _: int | None) -> None:
@@ -121,30 +121,6 @@ def memory(path: Path, minutes: float) -> dict[str, Any]:
 
         pose = detect_video(long, persons=1, progress=note)
     return {"minutes": minutes, "frames": pose.num_frames, "peak_mb": peaks, "end_mb": peak_mb()}
-
-
-def repeat(source: Path, target: Path, seconds: float) -> int:
-    """Copy the packets of a video again and again; gives the number of frames."""
-    frames = 0
-    with av.open(str(target), "w") as out:
-        stream, offset = None, 0
-        while stream is None or offset * stream.time_base < seconds:
-            with av.open(str(source)) as container:
-                template = container.streams.video[0]
-                if stream is None:
-                    stream = out.add_stream_from_template(template)
-                    stream.time_base = template.time_base
-                end = 0
-                for packet in container.demux(template):
-                    if packet.dts is None:
-                        continue
-                    end = max(end, packet.pts + packet.duration)
-                    packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
-                    packet.stream = stream
-                    out.mux(packet)
-                    frames += 1
-                offset += end
-    return frames
 
 
 def peak_mb() -> float:

@@ -1,4 +1,4 @@
-"""The machine that a benchmark ran on, for its JSON."""
+"""The machine that a benchmark runs on."""
 
 from __future__ import annotations
 
@@ -32,3 +32,12 @@ def describe(*packages: str) -> dict[str, Any]:
         "numpy": np.__version__,
         **{package: version(package) for package in packages},
     }
+
+
+def bind_to_one_core() -> int | None:
+    """Bind this process; number of the core, ``None`` where the system cannot."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    return core

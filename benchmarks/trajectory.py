@@ -19,7 +19,9 @@ camera cannot see; ``moved``: after subtracting the means over the clip.
 World: how far up is off (degrees), the height of the camera above the floor, and standing ankles
 above their true height. Motion in the world: acceleration of the joints and its error (mm per
 frame squared), and the way of standing feet over the floor (mm per frame in which the true foot
-stands), before and after the foot lock, and after smoothing of the joints. Writes JSON.
+stands), before and after the foot lock (``lift --foot-lock``), and after smoothing (``zero phase``:
+``lift --smooth``; ``one euro``: the filter for streams). ``--every`` takes a part of the sequences
+and says so in the result. Writes JSON.
 """
 
 from __future__ import annotations
@@ -44,8 +46,9 @@ from poselift.evaluation.mocap import (
     detector_noise,
     project_views,
 )
-from poselift.geometry.contact import LEGS, SPEED_MEASURED, foot_contacts, lock_feet
-from poselift.geometry.smooth import OneEuro, whittaker
+from poselift.geometry.contact import LEGS, SPEED_MEASURED, foot_contacts
+from poselift.geometry.smooth import OneEuro
+from poselift.geometry.steady import plant_feet, smooth_pose
 from poselift.geometry.trajectory import solve_trajectory, stature
 from poselift.geometry.world import place, to_world
 from poselift.metrics.accumulate import Mean
@@ -56,7 +59,6 @@ from poselift.skeleton import H36M_17
 
 ROOT = Path(__file__).resolve().parents[1]
 CENTRE = np.array(IMAGE_SIZE) / 2
-CUTOFF = 6.0  # Hz, of the smoothing of joints
 Means = dict[str, dict[str, Mean]]
 
 
@@ -138,17 +140,16 @@ def measure(lifter: Lifter, motion: Motion, noise: str, means: Means, degrees: M
         found = world.points(truth[one])  # the truth in the frame that was found: same scale
         joints = to_world(placed, world)
         relative = np.moveaxis(placed.joints.astype(np.float64), 1, 0)
-        smooth = np.moveaxis(whittaker(relative, pose.times, CUTOFF), 0, 1)
         euro = np.moveaxis(OneEuro().clip(relative, pose.times), 0, 1)
+        smooth = smooth_pose(placed)
         moving = {
             "frame by frame": world.points(person.absolute.astype(np.float64)),
             "place": joints,
-            "place, zero phase": world.points(smooth + placed.root[:, :, None]),
+            "place, zero phase": to_world(smooth, world),
             "place, one euro": world.points(euro + placed.root[:, :, None]),
+            "place, foot lock": to_world(plant_feet(placed, world), world),
+            "place, zero phase, foot lock": to_world(plant_feet(smooth, world), world),
         }
-        for row in ("place", "place, zero phase"):
-            contacts = foot_contacts(moving[row], pose.times)
-            moving[f"{row}, foot lock"] = lock_feet(moving[row], contacts, pose.times)
         for row, moved in moving.items():
             pelvis = moved[:, :, :1]
             add(
@@ -169,6 +170,7 @@ def main() -> None:
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--stride", type=int, default=1)
     parser.add_argument("--only", choices=("subject",), help="sequences with people's own bones")
+    parser.add_argument("--every", metavar="N", type=int, default=1, help="only each Nth sequence")
     parser.add_argument("--noise", choices=NOISES, nargs="+", default=list(NOISES))
     parser.add_argument("--json", type=Path, default=ROOT / "benchmarks/results/trajectory.json")
     arguments = parser.parse_args()
@@ -176,14 +178,16 @@ def main() -> None:
         motion
         for motion in read_motions(arguments.data)
         if arguments.only in (None, motion.skeleton)
-    ]
+    ][:: arguments.every]
     lifter = Lifter(arguments.model, backend=arguments.backend, stride=arguments.stride)
     report: dict[str, Any] = {
         "poselift": __version__,
         "model": Path(arguments.model).name,
         "data": arguments.data.name,
-        "sequences": len(motions),
+        "sequences": [motion.name for motion in motions],
+        "frames": sum(motion.num_frames for motion in motions),
         "only": arguments.only,
+        "every": arguments.every,
         "stride": arguments.stride,
     }
     for noise in arguments.noise:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -22,7 +23,9 @@ def lift(command, checkpoint, tmp_path):
 def test_a_motion_file_of_the_same_length(lift, walk, walk_file, tmp_path, checkpoint):
     done = lift(walk_file)
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"{tmp_path / 'out' / 'walk.npz'}: 1 person, 30 frames at 30 fps; no gaps\n"
+    first, room = done.out.splitlines()
+    assert first == f"{tmp_path / 'out' / 'walk.npz'}: 1 person, 30 frames at 30 fps; no gaps"
+    assert re.fullmatch(r"  camera .*\d\.\d\d m above the floor.*", room)
     pose = motion.read(tmp_path / "out" / "walk.npz")
     assert pose.joints.shape == (1, 30, 17, 3)
     assert np.isfinite(pose.joints).all()
@@ -63,7 +66,8 @@ def test_what_was_assumed_is_said(lift, walk, tmp_path):
     width, height = motion.read(tmp_path / "out" / "bare.npz").meta["image_size"]
     assert f"assumed images of {width} x {height}, see --size" in done.out
     told = lift(path, "--fps", "25", "--size", "1000x1000")
-    assert told.out.endswith("30 frames at 25 fps; no gaps\n")
+    assert "30 frames at 25 fps; no gaps\n" in told.out
+    assert "assumed " not in told.out
     assert motion.read(tmp_path / "out" / "bare.npz").meta["image_size"] == [1000, 1000]
 
 
@@ -71,6 +75,10 @@ def test_options_reach_the_lifter(lift, walk_file, tmp_path):
     assert lift(walk_file, "--stride", 2, "--flip", "--focal", "900").code == 0
     meta = motion.read(tmp_path / "out" / "walk.npz").meta
     assert (meta["stride"], meta["flip"], meta["focal_px"]) == (2, True, 900.0)
+    assert meta["gaps"]["sides_put_back_frames"] == [0]
+    assert lift(walk_file, "--keep-sides").code == 0
+    kept = motion.read(tmp_path / "out" / "walk.npz").meta
+    assert kept["gaps"]["sides_put_back_frames"] is None
 
 
 def test_gaps_are_reported_and_absent_frames_stay_absent(lift, walk, tmp_path):

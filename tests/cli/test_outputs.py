@@ -1,28 +1,24 @@
 from __future__ import annotations
 
-import sys
+import pytest
 
 from poselift import motion
-from poselift.cli.outputs import FORMATS, ProgressLine
+from poselift.cli import outputs
+from poselift.cli.outputs import DRAWN, FORMATS, check_formats
 from poselift.cli.parser import BACKENDS
+from poselift.errors import MissingExtraError
 from poselift.runtime import backends
 
 
 def test_names_that_are_repeated_for_speed_are_the_real_ones():
-    assert set(FORMATS) == {*motion.FORMATS, "html", "svg"}
+    assert set(FORMATS) == {*motion.FORMATS, *DRAWN}
     assert set(BACKENDS) == set(backends.BACKENDS)
 
 
-def test_progress_is_for_terminals_only(capsys, monkeypatch):
-    with ProgressLine("lifting") as progress:
-        progress(1, 2)
-    assert capsys.readouterr() == ("", "")
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with ProgressLine("lifting") as progress:
-        progress(1, 2)
-    err = capsys.readouterr().err
-    assert "lifting [###############               ] 1/2" in err
-    assert err.endswith("\r\x1b[K")
-    with ProgressLine("lifting", quiet=True) as progress:
-        progress(1, 2)
-    assert capsys.readouterr().err == ""
+@pytest.mark.parametrize(("name", "extra"), [("c3d", "formats"), ("mp4", "video")])
+def test_a_missing_library_is_told_before_any_work(monkeypatch, name, extra):
+    check_formats(FORMATS)
+    monkeypatch.setattr(outputs, "find_spec", lambda module: None)
+    check_formats(["npz", "html", "bvh"])
+    with pytest.raises(MissingExtraError, match=rf"{name} needs .*pip install .*{extra}"):
+        check_formats(["npz", name])

@@ -130,11 +130,11 @@ def test_other_layouts_have_a_path_but_no_stature(scene):
 
 
 def test_field_of_view():
-    assert focal_from_fov(90, (1000, 500)) == pytest.approx(500)
-    assert focal_from_fov(47.2, (500, 1000)) == pytest.approx(1145, rel=0.01)
+    assert focal_from_fov(90, 1000) == pytest.approx(500)
+    assert focal_from_fov(47.2, 1000) == pytest.approx(1145, rel=0.01)
     for fov in (0, 180, -5, np.nan):
         with pytest.raises(UsageError, match="fov"):
-            focal_from_fov(fov, (1000, 500))
+            focal_from_fov(fov, 1000)
 
 
 @pytest.mark.parametrize(

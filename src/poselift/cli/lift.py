@@ -4,19 +4,27 @@ INPUT is a video or a folder of pictures (once `poselift setup` was run), a keyp
 folder with one file for each frame: OpenPose, Pose2Sim, AlphaPose, COCO, MMPose, MediaPipe,
 Ultralytics, VideoPose3D, or poselift's own .npz. Every input becomes DIR/NAME.FORMAT. Nothing is
 written unless every input can be read.
+
+People are put onto a floor where one can be found; the camera is taken to rest. Of a long video
+that is interrupted DIR/NAME.partial is left, from which the same command goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
+from poselift.cli import persons, room
 from poselift.cli.outputs import (
+    DRAWN,
     FORMATS,
-    ProgressLine,
     check_folder,
+    check_formats,
     check_place,
     describe_motion,
     formats,
@@ -28,17 +36,20 @@ from poselift.cli.parser import (
     add_source_options,
     count,
     new_path,
-    positive,
 )
+from poselift.cli.progress import ProgressLine
+from poselift.cli.stages import Stages
 from poselift.errors import UsageError
 
 if TYPE_CHECKING:
+    from poselift.cli.video import VideoInput
     from poselift.poses import Pose2D, Pose3D
+    from poselift.runtime import Lifter
 
 
 def add_arguments(parser: Parser) -> None:
     """Arguments of ``poselift lift``."""
-    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="keypoint file or folder")
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="video, keypoint file or folder")
     parser.add_argument("-o", "--output", metavar="DIR", type=new_path, required=True)
     add_model_options(parser)
     parser.add_argument(
@@ -48,66 +59,161 @@ def add_arguments(parser: Parser) -> None:
         default=("npz",),
         help=f"one or more of {', '.join(FORMATS)} (default: npz)",
     )
+    persons.add_argument(parser)
     parser.add_argument(
         "--stride",
         metavar="N",
         type=count,
-        default=1,
-        help="frames from one window to the next: more is faster, one is smoothest (default: 1)",
+        help="frames from one window to the next: more is faster, one is smoothest (default: 1; "
+        "a third of the window for networks that predict all of it)",
+    )
+    parser.add_argument(
+        "--keep-sides",
+        action="store_true",
+        help="leave left and right as the detector has them, even where it seems to swap them",
     )
     parser.add_argument(
         "--flip", action="store_true", help="average with the mirrored input: twice the work"
     )
     parser.add_argument("--quiet", action="store_true", help="print errors only")
-    add_source_options(parser)
     parser.add_argument(
-        "--focal",
-        metavar="PIXELS",
-        type=positive,
-        help="focal length, for the distance from the camera (default: that of a usual camera)",
+        "--json", action="store_true", help="print a summary for programs instead of one to read"
     )
+    room.add_arguments(parser)
+    add_source_options(parser)
     parser.example(
+        "poselift lift walk.mp4 -o lifted --format npz,bvh,html --height 1.75",
         "poselift lift openpose_json/ -o lifted --fps 25 --size 1920x1080",
         "poselift lift walk.json -o lifted --layout halpe-26 --format npz,csv,html",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read all, check all, then lift and write one after the other."""
+    """Open all, check all, then lift and write one after the other."""
     outputs = _outputs(args.inputs, args.output)
+    check_formats(args.format)
     check_folder(args.output)
     for stem in outputs:
         for extension in args.format:
             check_place(args.output / f"{stem}.{extension}", args.inputs)
 
-    from poselift import keypoints
-    from poselift.conversion import to_h36m
     from poselift.runtime import Lifter
 
     lifter = Lifter(args.model, args.backend, args.threads, stride=args.stride, flip=args.flip)
-    poses = {}
-    for stem, path in outputs.items():
-        if _is_video(Path(path)):
-            poses[stem] = _detect(Path(path), args)
-        else:
-            poses[stem] = keypoints.read(
-                path, args.layout, fps=args.fps, image_size=args.size, source=args.source
-            )
-        to_h36m(poses[stem], args.conversion)  # says now what `lift` would refuse later
-    summary = []
-    with ProgressLine("lifting", args.quiet) as progress:
-        for done, (stem, pose) in enumerate(poses.items()):
-            progress(done, len(poses))
-            lifted = lifter.lift(pose, variant=args.conversion, focal=args.focal)
-            written = [
-                write_motion(lifted, args.output / f"{stem}.{extension}")
-                for extension in args.format
-            ]
-            files = " ".join(str(path) for one in written for path in one.paths)
-            summary.append(f"{files}: {_describe(pose, lifted)}")
-            summary += [f"  {note}" for one in written for note in one.notes]
-    if not args.quiet:
-        print("\n".join(summary))
+    works = [_Work(Path(path), stem) for stem, path in outputs.items()]
+    for work in works:
+        work.open(args)
+    try:
+        for work in works:
+            work.run(lifter, args)
+            if not (args.quiet or args.json):
+                print(work.text, flush=True)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_where_to_go_on(works)) from None
+    for work in works:
+        if work.video is not None:
+            work.video.forget()
+    if args.json:
+        print(json.dumps({"results": [work.summary for work in works]}, indent=1))
+
+
+@dataclass
+class _Work:
+    """One input and what becomes of it.
+
+    Args:
+        path: of the input.
+        stem: name of its outputs, without an extension.
+    """
+
+    path: Path
+    stem: str
+    stages: Stages = field(default_factory=Stages)
+    video: VideoInput | None = None
+    text: str = ""
+    summary: dict[str, Any] = field(default_factory=dict)
+    _pose: Pose2D | None = None
+
+    def open(self, args: argparse.Namespace) -> None:
+        """Read keypoints, or the first frame of a video, and refuse what cannot be lifted."""
+        if _is_video(self.path):
+            given = [f"--{name}" for name in ("layout", "source", "size") if getattr(args, name)]
+            if given:
+                raise UsageError(f"{self.path} is a video and takes no {', '.join(given)}")
+            from poselift.cli.video import VideoInput, check_conversion
+            from poselift.detect import find
+
+            check_conversion(args.conversion)
+            folder = args.output / f"{self.stem}.partial"
+            self.video = VideoInput(self.path, args.fps, find(), folder, self.stages)
+            return
+
+        from poselift import keypoints
+        from poselift.conversion import to_h36m
+
+        pose = keypoints.read(
+            self.path, args.layout, fps=args.fps, image_size=args.size, source=args.source
+        )
+        self._pose = persons.choose(pose, args.person)
+        to_h36m(self._pose, args.conversion)
+        room.focal_length(args, self._pose)
+
+    def run(self, lifter: Lifter, args: argparse.Namespace) -> None:
+        """Detect, lift and write."""
+        start = perf_counter()
+        warnings = []
+        if self.video is not None:
+            self._pose = persons.choose(self.video.detect(args.quiet), args.person)
+            warnings = [warning.text for warning in self.video.warnings]
+            for warning in warnings:
+                print(f"poselift: {self.path}: {warning}", file=sys.stderr)
+        pose = self._pose
+        assert pose is not None, "opened before"
+        with ProgressLine(f"lifting {self.path.name}", args.quiet) as progress:
+            progress(0, None)
+            with self.stages("lift"):
+                focal = room.focal_length(args, pose)
+                lifted = lifter.lift(
+                    pose, variant=args.conversion, focal=focal, repair=not args.keep_sides
+                )
+                lifted, room_notes = room.settle(lifted, args)
+            notes = [*_assumed(pose, lifted), *room_notes]
+            files = []
+            for number, extension in enumerate(args.format):
+                progress(number, len(args.format))
+                with self.stages("draw" if extension in DRAWN else "write"):
+                    source = self.path if self.video is not None else None
+                    place = args.output / f"{self.stem}.{extension}"
+                    written = write_motion(lifted, place, source, args.fps)
+                files += [str(path) for path in written.paths]
+                notes += [note for note in written.notes if note not in notes]
+        if self.video is not None:
+            notes = self.video.notes + notes
+        self._pose = None  # of many long videos only the summaries stay
+        gaps = lifted.meta["gaps"]["summary"]
+        about = f"{' '.join(files)}: {describe_motion(lifted)}; {gaps}"
+        self.text = "\n  ".join([about, *notes])
+        self.summary = {
+            "input": str(self.path),
+            "outputs": files,
+            "frames": lifted.num_frames,
+            "fps": lifted.fps,
+            "persons": lifted.track_ids.tolist(),
+            "model": lifted.meta["model"],
+            "elapsed": round(perf_counter() - start, 3),
+            "seconds": {name: round(value, 3) for name, value in self.stages.seconds.items()},
+            "share": {name: round(value, 4) for name, value in self.stages.shares.items()},
+            "gaps": gaps,
+            "notes": notes,
+            "warnings": warnings,
+        }
+
+
+def _where_to_go_on(works: list[_Work]) -> str:
+    """What is said when the command is interrupted."""
+    kept = [work.video for work in works if work.video is not None and work.video.kept]
+    places = ", ".join(f"frame {video.kept} of {video.path.name}" for video in kept)
+    return f"interrupted; the same command goes on from {places}" if kept else "interrupted"
 
 
 def _is_video(path: Path) -> bool:
@@ -121,32 +227,15 @@ def _is_video(path: Path) -> bool:
     return ".json" not in suffixes and bool(suffixes & IMAGE_SUFFIXES)
 
 
-def _detect(path: Path, args: argparse.Namespace) -> Pose2D:
-    """Everybody in a video; what is wrong with it goes to stderr."""
-    from poselift import detect
-
-    given = [f"--{name}" for name in ("layout", "source", "size") if getattr(args, name)]
-    if given:
-        raise UsageError(f"{path} is a video and takes no {', '.join(given)}")
-    frames = detect.Frames(path, fps=args.fps)
-    with ProgressLine(f"detecting in {path.name}", args.quiet) as progress:
-        pose = detect.detect_video(
-            frames, progress=lambda done, expected: progress(done, expected or done)
-        )
-    for warning in frames.warnings:
-        print(f"poselift: {path}: {warning}", file=sys.stderr)
-    return pose
-
-
-def _describe(pose: Pose2D, lifted: Pose3D) -> str:
-    """What came in, what was filled and what was assumed, in one line."""
-    parts = [describe_motion(pose), lifted.meta["gaps"]["summary"]]
+def _assumed(pose: Pose2D, lifted: Pose3D) -> list[str]:
+    """What had to be assumed of the input."""
+    notes = []
     if "fps assumed" in pose.source:
-        parts.append("assumed 30 fps, see --fps")
+        notes.append("assumed 30 fps, see --fps")
     if pose.image_size is None:
         width, height = lifted.meta["image_size"]
-        parts.append(f"assumed images of {width} x {height}, see --size")
-    return "; ".join(parts)
+        notes.append(f"assumed images of {width} x {height}, see --size")
+    return notes
 
 
 def _outputs(inputs: list[str], folder: Path) -> dict[str, str]:

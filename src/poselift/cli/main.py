@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 from poselift import __version__
@@ -18,17 +21,22 @@ from poselift.errors import MissingExtraError, PoseliftError, UsageError
 
 VERBS = {
     "lift": "lift a video, or the 2D keypoints of any tool, to 3D motion",
+    "stream": "lift frame by frame as they come: JSON lines or a video in, JSON lines out",
     "setup": "get the detector's weights, to lift videos",
     "demo": "lift a clip that comes with the package and look at it",
     "convert": "turn keypoint and motion files into other forms",
+    "view": "look at a motion file in the browser",
     "models": "list the networks",
+    "data": "check files of data sets before they are used",
     "evaluate": "measure a network by a named protocol",
     "train": "train a network by a recipe",
-    "export": "write a checkpoint as one ONNX file",
+    "pretrain": "pre-train an encoder by PoseCLR, without labels",
+    "export": "write a network for a device: ONNX, OpenVINO, TorchScript, TensorRT",
+    "bench": "measure networks on this machine",
 }
 """Every verb and what it does; ``poselift.cli.VERB`` is its module."""
 
-_EXTRAS = {"train": "train", "export": "export"}
+_EXTRAS = {"train": "train", "pretrain": "train", "export": "export", "bench": "export"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,14 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # a file name need not be valid text
             stream.reconfigure(errors="backslashreplace")
     try:
-        _run(arguments)
+        with _stopped_alike():
+            _run(arguments)
         sys.stdout.flush()
     except UsageError as error:
         return _fail(str(error), 2)
     except PoseliftError as error:
         return _fail(str(error), 1)
-    except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+    except KeyboardInterrupt as stop:
+        return _fail(str(stop) or "interrupted", 130)
     except MemoryError:
         return _fail("out of memory; lift fewer or shorter files at a time", 1)
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
@@ -89,6 +98,19 @@ def _run(arguments: list[str]) -> None:
             "",
             f'pip install "poselift[{_EXTRAS[verb]}]"',
         ) from error
+
+
+@contextmanager
+def _stopped_alike() -> Iterator[None]:
+    """Take SIGTERM, by which other programs stop us, as an interruption from the keyboard."""
+    if threading.current_thread() is not threading.main_thread():  # no place for handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _overview() -> Parser:

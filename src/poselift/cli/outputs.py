@@ -1,23 +1,28 @@
-"""What verbs write and show: motion in any format, checked places, a line of progress."""
+"""What verbs write: motion in any format, into checked places."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from poselift.errors import DataError, UsageError
+from poselift.errors import DataError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from poselift.motion import Written
     from poselift.poses import Pose2D, Pose3D
 
-FORMATS = ("npz", "json", "csv", "bvh", "trc", "c3d", "glb", "html", "svg")
+FORMATS = ("npz", "json", "csv", "bvh", "trc", "c3d", "glb", "html", "svg", "mp4")
 """Formats of 3D motion and pictures of it, by extension."""
+
+DRAWN = frozenset(("html", "svg", "mp4"))
+"""Those that are looked at."""
+
+_NEEDED = {"c3d": ("ezc3d", "formats"), "glb": ("pygltflib", "formats"), "mp4": ("av", "video")}
+"""Format -> module that writes it, and the extra that brings it."""
 
 
 def formats(text: str) -> tuple[str, ...]:
@@ -31,8 +36,17 @@ def formats(text: str) -> tuple[str, ...]:
     return names
 
 
-def write_motion(pose: Pose3D, path: Path) -> Written:
-    """Write motion in the format that the extension names, one of `FORMATS`."""
+def write_motion(
+    pose: Pose3D, path: Path, video: Path | None = None, fps: float | None = None
+) -> Written:
+    """Write motion in the format that the extension names, one of `FORMATS`.
+
+    Args:
+        pose: what to write.
+        path: the file.
+        video: that the motion comes from, for an mp4.
+        fps: frames per second in place of the video's times, if it was read so.
+    """
     from poselift import motion, viewer
 
     extension = path.suffix.lower().removeprefix(".")
@@ -40,7 +54,27 @@ def write_motion(pose: Pose3D, path: Path) -> Written:
         return motion.Written((viewer.write_html(pose, path),))
     if extension == "svg":
         return motion.Written((viewer.write_strip(pose, path),))
+    if extension == "mp4":
+        from poselift.viewer.video import write_mp4
+
+        return motion.Written((path,), tuple(write_mp4(pose, path, video, fps)))
     return motion.write(pose, path)
+
+
+def check_formats(names: Iterable[str]) -> None:
+    """Make sure that these formats can be written, before work is spent.
+
+    Raises:
+        MissingExtraError: a library is not installed.
+    """
+    for name in names:
+        module, extra = _NEEDED.get(name, ("", ""))
+        if module and find_spec(module) is None:
+            raise MissingExtraError(
+                f"writing {name} needs {module}, which is not installed",
+                "",
+                f'pip install "poselift[{extra}]"',
+            )
 
 
 def check_place(path: Path, inputs: Iterable[str | Path] = ()) -> None:
@@ -78,36 +112,3 @@ def describe_motion(pose: Pose2D | Pose3D) -> str:
     persons = "1 person" if pose.num_persons == 1 else f"{pose.num_persons} persons"
     frames = "1 frame" if pose.num_frames == 1 else f"{pose.num_frames} frames"
     return f"{persons}, {frames} at {pose.fps:g} fps"
-
-
-class ProgressLine:
-    """One line on stderr that says how far the work is; nothing where stderr is not a terminal.
-
-    Args:
-        label: what is being done.
-        quiet: show nothing at all.
-    """
-
-    def __init__(self, label: str, quiet: bool = False) -> None:
-        self._label = label
-        self._show = not quiet and sys.stderr.isatty()
-
-    def __call__(self, done: int, total: int) -> None:
-        """Say that ``done`` of ``total`` parts are ready."""
-        if self._show:
-            bar = "#" * (30 * done // max(1, total))
-            print(
-                f"\r{self._label} [{bar:<30}] {done}/{total}", end="", file=sys.stderr, flush=True
-            )
-
-    def __enter__(self) -> ProgressLine:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._show:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ from poselift.detect.clip import (
     detect_frames,
     detect_video,
     largest,
+    select,
     to_pose,
 )
 from poselift.detect.region import Region
@@ -37,6 +38,7 @@ __all__ = [
     "detect_video",
     "find",
     "largest",
+    "select",
     "setup",
     "to_pose",
 ]

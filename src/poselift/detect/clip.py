@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from poselift.detect.blazepose import LANDMARKS, BlazePose
+from poselift.detect.blazepose import LANDMARKS, BlazePose, Landmarks
 from poselift.detect.tracker import PoseTracker, Seen
 from poselift.detect.video import Frame, Frames
 from poselift.detect.weights import WeightFiles, find
 from poselift.errors import DataError, UsageError
 from poselift.layouts import MEDIAPIPE_33
 from poselift.poses import FloatArray, Pose2D
+
+AnyPose2D = TypeVar("AnyPose2D", bound=Pose2D)
 
 _GHOST_SECONDS = 0.3
 """Somebody who is seen for less is taken for a mistake of the detector."""
@@ -60,6 +64,7 @@ def detect_video(
     *,
     weights: WeightFiles | None = None,
     threads: int = 1,
+    network: BlazePose | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> DetectedPose2D:
     """Find the persons in a video and their joints in every frame.
@@ -73,6 +78,7 @@ def detect_video(
             which holds whom the detector is surest of whenever nobody is followed).
         weights: the weight files; ``None`` for those that `poselift.detect.setup` put in place.
         threads: that the networks may use.
+        network: both networks in place of ``weights`` and ``threads``.
         progress: called after each frame with the number done and the number expected.
 
     Returns:
@@ -89,7 +95,7 @@ def detect_video(
     ):
         raise UsageError(f"persons {persons!r}", "all, largest, or a number of persons")
     most = persons if isinstance(persons, int) else None
-    network = BlazePose(weights or find(), threads)
+    network = network or BlazePose(weights or find(), threads)
     tracker = PoseTracker(network, mode, most)
     opened = frames if isinstance(frames, Frames) else Frames(frames)
 
@@ -122,14 +128,11 @@ def to_pose(
         DataError: nobody in any frame.
     """
     times: list[float] = []
-    tracks: dict[int, list[tuple[int, FloatArray]]] = {}  # person -> (column, (33, 6) values)
+    tracks: dict[int, _Track] = {}
     for column, frame in enumerate(frames):
         times.append(frame.time)
         for seen in frame.persons:
-            found = seen.landmarks
-            values = np.column_stack([found.points, found.world, found.visibility])
-            # An hour of frames is kept: in single precision, as the result has it.
-            tracks.setdefault(seen.person, []).append((column, values.astype(np.float32)))
+            tracks.setdefault(seen.person, _Track()).add(column, seen.landmarks)
     # A short clip has short tracks; and somebody there is better than nobody.
     longest = max((len(track) for track in tracks.values()), default=0)
     enough = min(_GHOST_SECONDS * fps, len(times) / 2, longest)
@@ -144,10 +147,10 @@ def to_pose(
     world = np.full((*shape, 3), np.nan, np.float32)
     scores = np.zeros(shape, np.float32)
     for row, track in enumerate(kept.values()):
-        for column, values in track:
-            keypoints[row, column] = values[:, :2]
-            world[row, column] = values[:, 2:5]
-            scores[row, column] = values[:, 5]
+        columns, values = track.arrays()
+        keypoints[row, columns] = values[..., :2]
+        world[row, columns] = values[..., 2:5]
+        scores[row, columns] = values[..., 5]
     return DetectedPose2D(
         keypoints=keypoints,
         scores=scores,
@@ -161,22 +164,42 @@ def to_pose(
     )
 
 
-def largest(pose: DetectedPose2D) -> DetectedPose2D:
+class _Track:
+    """One person over time: an hour of frames is kept, in single precision as the result has it,
+    and without an object for each.
+    """
+
+    def __init__(self) -> None:
+        self._columns, self._values = array("q"), array("f")
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def add(self, column: int, found: Landmarks) -> None:
+        """Keep a frame."""
+        values = np.column_stack([found.points, found.world, found.visibility])  # (33, 6)
+        self._columns.append(column)
+        self._values.frombytes(values.astype(np.float32).tobytes())
+
+    def arrays(self) -> tuple[npt.NDArray[np.int64], FloatArray]:
+        """Numbers of the frames (N,) and values (N, 33, 6): x, y, world x, y, z, visibility."""
+        values = np.frombuffer(self._values, np.float32)
+        return np.frombuffer(self._columns, np.int64), values.reshape(-1, LANDMARKS, 6)
+
+
+def largest(pose: AnyPose2D) -> AnyPose2D:
     """The one person who is largest in the image, added up over the frames."""
     present = np.isfinite(pose.keypoints)
     spread = np.max(pose.keypoints, axis=2, initial=-np.inf, where=present) - np.min(
         pose.keypoints, axis=2, initial=np.inf, where=present
     )  # (P, T, 2); -inf where absent
     size = np.linalg.norm(np.maximum(spread, 0), axis=-1).sum(axis=1)
-    keep = [int(np.argmax(size))]
-    return DetectedPose2D(
-        keypoints=pose.keypoints[keep],
-        scores=pose.scores[keep],
-        skeleton=pose.skeleton,
-        fps=pose.fps,
-        times=pose.times,
-        image_size=pose.image_size,
-        track_ids=pose.track_ids[keep],
-        source=pose.source,
-        world=pose.world[keep],
-    )
+    return select(pose, [int(np.argmax(size))])
+
+
+def select(pose: AnyPose2D, rows: Sequence[int]) -> AnyPose2D:
+    """The persons in these rows of ``pose``, in this order."""
+    names = ["keypoints", "scores", "track_ids"]
+    if isinstance(pose, DetectedPose2D):
+        names.append("world")
+    return replace(pose, **{name: getattr(pose, name)[list(rows)] for name in names})

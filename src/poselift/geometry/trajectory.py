@@ -12,7 +12,9 @@ its training data, a few percent off. ``height`` says the true one.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +39,7 @@ Chosen on the validation motions, walking and dancing people; half or twice does
 _REPEATED = 4.0
 _ROUNDS = 6
 _TUKEY = 4.685  # 95 % efficient if errors are normal
+_CHUNK = 4096  # frames
 _FARTHEST = 1e4  # metres: nobody can be seen there
 _LEAST_SIGMA = 0.002  # of the person's size in the image: no detector is more exact
 
@@ -58,22 +61,22 @@ class Trajectory:
     stature: Array
 
 
-def focal_from_fov(fov: float, image_size: tuple[int, int]) -> float:
+def focal_from_fov(fov: float, pixels: float) -> float:
     """Focal length in pixels from a field of view.
 
     Args:
-        fov: degrees across the longer side of the image.
-        image_size: (width, height) in pixels.
+        fov: degrees from edge to edge of the image.
+        pixels: the image's extent in that direction: its width for a horizontal field of view.
 
     Raises:
         UsageError: not between 0 and 180 degrees.
 
-    >>> round(focal_from_fov(90, (1920, 1080)), 6)
+    >>> round(focal_from_fov(90, 1920), 6)
     960.0
     """
     if not (math.isfinite(fov) and 0 < fov < 180):
-        raise UsageError(f"fov={fov!r}", "degrees between 0 and 180, across the longer side")
-    return max(image_size) / 2 / math.tan(math.radians(fov) / 2)
+        raise UsageError(f"fov={fov!r}", "degrees between 0 and 180")
+    return pixels / 2 / math.tan(math.radians(fov) / 2)
 
 
 def stature(joints: FloatArray, skeleton: Skeleton = H36M_17) -> Array:
@@ -142,8 +145,7 @@ def solve_trajectory(
         UsageError: a height or agility that is not positive, or not that of a human being.
         DataError: shapes or times that do not fit together.
     """
-    joints = np.asarray(joints, dtype=np.float64)
-    keypoints = np.asarray(keypoints, dtype=np.float64)
+    joints, keypoints = np.asarray(joints), np.asarray(keypoints)
     if joints.ndim != 4:
         raise DataError(f"joints of shape {joints.shape}", "(P, T, J, 3)")
     persons, frames = joints.shape[:2]
@@ -213,33 +215,16 @@ def _solve_person(
         return np.full_like(start, np.nan), math.nan
     root = _median_filled(start, known)
     seen &= known[:, None]
-    base = np.where(seen, np.sqrt(np.where(seen, scores, 0.0)), 0.0)  # sigma ~ 1 / sqrt(score)
-    joints, keypoints = (np.where(seen[..., None], a, 0.0) for a in (joints, keypoints))
-    focal, centre = camera
-    size = _size(keypoints, seen)  # (T,) pixels
+    view = _View(joints, keypoints, np.where(seen, scores, 0.0), seen, *camera)
+    size = view.size  # (T,) pixels
     share = _median(size[known])
     sigma = math.nan
-    eye = np.eye(2)
     for _ in range(_ROUNDS):
-        points = joints + root[:, None]
-        depth = np.maximum(points[..., 2], 0.05)
-        ratio = points[..., :2] / depth[..., None]
-        error = (ratio * focal + centre - keypoints) * base[..., None]  # (T, J, 2)
-        length = np.linalg.norm(error, axis=-1) / np.where(size > 0, size, 1.0)[:, None]
+        length = view.errors(root)
         # Median of the length of a normal error in the plane: 1.177 sigma.
         spread = max(float(np.median(length[seen])) / 1.177, _LEAST_SIGMA)
         sigma = spread * share
-        robust = np.clip(1 - (length / (_TUKEY * spread)) ** 2, 0, None) ** 2
-        # A frame in which nothing fits (yet) must still say something.
-        robust = np.maximum(robust, 1e-3) * base**2
-        jacobian = np.concatenate(
-            [np.broadcast_to(eye, (*ratio.shape, 2)), -ratio[..., None]], axis=-1
-        )
-        jacobian = jacobian * (focal[:, None] / depth[..., None, None])  # (T, J, 2, 3)
-        scale = robust / (spread * np.where(size > 0, size, 1.0)[:, None]) ** 2 / _REPEATED
-        weighted = jacobian * scale[..., None, None]
-        information = np.einsum("tjci,tjck->tik", weighted, jacobian)
-        gradient = np.einsum("tjci,tjc->ti", weighted, error / np.where(base, base, 1.0)[..., None])
+        information, gradient = view.normal_equations(root, length, spread)
         if hints is not None:
             up, level, sure = hints
             stands = np.isfinite(level) & known
@@ -265,6 +250,84 @@ def _solve_person(
         if np.abs(step).max() < 1e-5:
             break
     return np.where(known[:, None], root, np.nan), sigma
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What the camera says of one person's roots.
+
+    Sums over joints are made `_CHUNK` frames at a time: in single numbers for each joint, an hour
+    of video would take a gigabyte.
+
+    Args:
+        joints: (T, J, 3) relative to the root, metres.
+        keypoints: (T, J, 2) pixels.
+        scores: (T, J), 0 where not seen.
+        seen: (T, J).
+        focal: (2,) pixels.
+        centre: (2,) pixels.
+    """
+
+    joints: Array
+    keypoints: Array
+    scores: Array
+    seen: npt.NDArray[np.bool_]
+    focal: Array
+    centre: Array
+
+    @functools.cached_property
+    def size(self) -> Array:
+        """(T,) size of the person in the image, pixels."""
+        return _size(self.keypoints, self.seen)
+
+    def errors(self, root: Array) -> Array:
+        """(T, J) reprojection errors as shares of the person's size, less where less sure."""
+        out = np.empty(self.seen.shape)
+        for part in self._parts():
+            error, _, _ = self._project(part, root)
+            sure = np.sqrt(self.scores[part])  # sigma ~ 1 / sqrt(score)
+            out[part] = np.linalg.norm(error, axis=-1) * sure / self._scale(part)[:, None]
+        return out
+
+    def normal_equations(self, root: Array, length: Array, spread: float) -> tuple[Array, Array]:
+        """Information (T, 3, 3) and gradient (T, 3) of the roots, by Tukey's weights.
+
+        Args:
+            root: (T, 3) where they are now.
+            length: (T, J) as from `errors`.
+            spread: standard deviation of the errors.
+        """
+        information, gradient = np.empty((*root.shape, 3)), np.empty(root.shape)
+        eye = np.eye(2)
+        for part in self._parts():
+            error, ratio, depth = self._project(part, root)
+            robust = np.clip(1 - (length[part] / (_TUKEY * spread)) ** 2, 0, None) ** 2
+            # A frame in which nothing fits (yet) must still say something.
+            robust = np.maximum(robust, 1e-3) * self.scores[part]
+            jacobian = np.concatenate(
+                [np.broadcast_to(eye, (*ratio.shape, 2)), -ratio[..., None]], axis=-1
+            )
+            jacobian = jacobian * (self.focal[:, None] / depth[..., None, None])  # (t, J, 2, 3)
+            weight = robust / (spread * self._scale(part)[:, None]) ** 2 / _REPEATED
+            weighted = jacobian * weight[..., None, None]
+            information[part] = np.einsum("tjci,tjck->tik", weighted, jacobian)
+            gradient[part] = np.einsum("tjci,tjc->ti", weighted, error)
+        return information, gradient
+
+    def _parts(self) -> Iterator[slice]:
+        return (slice(n, n + _CHUNK) for n in range(0, len(self.joints), _CHUNK))
+
+    def _scale(self, part: slice) -> Array:
+        return np.where(self.size[part] > 0, self.size[part], 1.0)
+
+    def _project(self, part: slice, root: Array) -> tuple[Array, Array, Array]:
+        """Errors (t, J, 2) in pixels, 0 where not seen; x / z and y / z (t, J, 2); depth (t, J)."""
+        seen = self.seen[part][..., None]
+        points = np.where(seen, self.joints[part], 0.0) + root[part, None]
+        depth = np.maximum(points[..., 2], 0.05)
+        ratio = points[..., :2] / depth[..., None]
+        error = ratio * self.focal + self.centre - self.keypoints[part]
+        return np.where(seen, error, 0.0), ratio, depth
 
 
 def _trace(matrices: Array) -> Array:

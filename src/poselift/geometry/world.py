@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from poselift.errors import DataError, UsageError
 from poselift.geometry.contact import ANKLE_HEIGHT, LEGS, foot_contacts, runs
-from poselift.geometry.trajectory import AGILITY, FloorHints, solve_trajectory
+from poselift.geometry.trajectory import AGILITY, FloorHints, Trajectory, solve_trajectory
 from poselift.poses import Pose3D
 from poselift.skeleton import H36M_17, Skeleton
 
@@ -89,6 +89,11 @@ class World:
         out: Array = np.asarray(points, np.float64) @ self.rotation + self.position
         return out
 
+    def seen(self, points: FloatArray) -> Array:
+        """Points (..., 3) of the world in the camera frame, metres: the inverse of `points`."""
+        out: Array = (np.asarray(points, np.float64) - self.position) @ self.rotation.T
+        return out
+
     def describe(self) -> dict[str, Any]:
         """Plain numbers and texts for a file's ``meta``."""
         return {
@@ -96,6 +101,11 @@ class World:
             "camera_height_m": round(self.height, 4),
             "camera_pitch_degrees": round(self.pitch, 3),
             "camera_roll_degrees": round(self.roll, 3),
+            # point in the world = rotation @ point in the camera frame + position
+            "camera_to_world": {
+                "rotation": self.rotation.T.round(6).tolist(),
+                "position_m": self.position.round(4).tolist(),
+            },
             "scale": round(self.scale, 5),
             "method": self.method,
             "tilt_sigma_degrees": round(self.tilt_sigma, 3),
@@ -289,9 +299,9 @@ def place(
     if not (math.isfinite(focal) and focal > 0):
         raise UsageError(f"focal={focal!r}", "a positive number of pixels")
     centre = np.array(image_size, dtype=np.float64) / 2
-    joints = pose.joints.astype(np.float64)
+    joints = pose.joints
 
-    def solve(floor: FloorHints | None) -> tuple[Array, Array, Any]:
+    def solve(floor: FloorHints | None) -> tuple[FloatArray, Array, Trajectory]:
         path = solve_trajectory(
             joints,
             pose.keypoints,
@@ -304,10 +314,10 @@ def place(
             floor=floor,
             skeleton=pose.skeleton,
         )
-        scale = path.scale[:, None, None]
-        return joints * scale[..., None], path.root, path
+        scale = path.scale[:, None, None, None].astype(np.float32)
+        return joints * scale, path.root, path
 
-    def fit(scaled: Array, root: Array) -> World:
+    def fit(scaled: FloatArray, root: Array) -> World:
         return fit_world(
             scaled + root[:, :, None],
             pose.times,
