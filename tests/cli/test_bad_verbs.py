@@ -377,7 +377,7 @@ BAD: dict[str, tuple[int, str, Callable[[Place], Argv]]] = {
     "checkpoint without graph": (1, "no exported graph", lambda p: p.lift(backend="onnxruntime")),
     # Evaluation.
     "evaluate without data": (2, "--data", lambda p: ["evaluate", "--model", p.checkpoint]),
-    "unknown protocol": (2, "'h36m'", lambda p: p.evaluate(p.motions(), protocol="h36m")),
+    "unknown protocol": (2, "'h37m'", lambda p: p.evaluate(p.motions(), protocol="h37m")),
     "unknown noise": (2, "'loud'", lambda p: p.evaluate(p.motions(), noise="loud")),
     "no such data": (1, "no such file", lambda p: p.evaluate(p.folder / "none.npz")),
     "truncated data": (1, "motions.npz", lambda p: p.evaluate(cut(p.motions()))),

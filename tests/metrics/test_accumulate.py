@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poselift.errors import DataError
@@ -109,3 +111,51 @@ def test_what_does_not_fit_is_refused():
         PoseErrors(Skeleton("points", ("a", "b"), {}))
     with pytest.raises(DataError, match="pair"):
         PoseErrors().merge(PoseErrors(Skeleton("pair", ("a", "b"), {"b": "a"}, "a")))
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1e9), min_size=1, max_size=30), st.integers(1, 7), st.randoms())
+def test_no_batch_and_no_order_changes_a_digit(numbers, size, random):
+    whole = Mean()
+    whole.add(np.array(numbers))
+    shuffled = list(numbers)
+    random.shuffle(shuffled)
+    parts = Mean()
+    for start in range(0, len(shuffled), size):
+        parts.add(np.array(shuffled[start : start + size]))
+    assert parts == whole
+    assert whole.value == pytest.approx(math.fsum(numbers) / len(numbers), abs=1e-11, rel=1e-13)
+
+
+def test_the_sum_of_many_large_values_does_not_overflow():
+    mean = Mean()
+    for _ in range(3):
+        mean.add(np.full(1000, 4e6))
+    mean.add(np.array([1e200]))
+    assert mean.value == pytest.approx(1e200 / 3001)
+    mean.add(np.array([np.inf, -np.inf]))
+    assert mean.undefined == 2
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64, 500])
+def test_batches_of_poses_change_no_digit(size):
+    rng = np.random.default_rng(4)
+    target = rng.normal(size=(500, 17, 3)).astype(np.float32)
+    predicted = (target + 0.05 * rng.normal(size=target.shape)).astype(np.float32)
+    whole, parts = PoseErrors(), PoseErrors()
+    whole.add(predicted, target)
+    for start in range(0, 500, size):
+        part = slice(start, start + size)
+        parts.add(predicted[part], target[part])
+    for name in ("p1", "p2", "n_mpjpe", "per_joint"):  # velocities need their neighbours
+        assert getattr(parts, name) == getattr(whole, name)
+    assert parts.end_joints == whole.end_joints
+
+
+def test_infinite_joints_are_undefined_and_warn_nobody():
+    target = np.random.default_rng(5).normal(size=(2, 17, 3))
+    predicted = target.copy()
+    predicted[0] = np.inf
+    errors = PoseErrors()
+    errors.add(predicted, target)
+    assert (errors.p1.count, errors.p1.undefined, errors.p1.value) == (1, 1, 0.0)

@@ -1,29 +1,59 @@
 """Measure a network by a named protocol.
 
-Protocol `mocap`: motion capture seen by four virtual cameras; exact 2D joints (gt) or joints
-with the errors of a detector. Prints all errors in millimetres; --json keeps them.
+mocap            motion capture seen by four virtual cameras; 2D joints exact (--noise gt) or as
+                 from a detector (--noise detector). --data: the file motions_test.npz
+h36m             Human3.6M, S9 and S11, by the rules of VideoPose3D; the mean of 15 actions.
+                 --data: the folder of data_3d_h36m.npz and data_2d_h36m_DET.npz, --keypoints: DET
+h36m-motionbert  the same by the rules of MotionBERT: without three sequences, 2.5D factor.
+                 --data: h36m_sh_conf_cam_source_final.pkl
+3dhp             MPI-INF-3DHP, TS1 to TS6: PCK, AUC, MPJPE. --data: data_test_3dhp.npz
+
+Prints all errors in millimetres; --json keeps them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from poselift import __version__
-from poselift.cli.outputs import ProgressLine, check_place
+from poselift.cli.outputs import check_place
 from poselift.cli.parser import Parser, add_model_options, new_path
+from poselift.cli.progress import ProgressLine
+from poselift.errors import CheckpointError, UsageError
+
+if TYPE_CHECKING:
+    from poselift.runtime import Lifter
+
+
+class _Report(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
+    def table(self) -> str: ...
+
+
+_Progress = Callable[[int, int], None]
+_Measure = Callable[["Lifter", _Progress], _Report]
 
 
 def add_arguments(parser: Parser) -> None:
     """Arguments of ``poselift evaluate``."""
     add_model_options(parser)
-    parser.add_argument("--data", metavar="FILE.npz", required=True, help="motion capture")
-    parser.add_argument("--protocol", choices=["mocap"], default="mocap")
+    parser.add_argument(
+        "--data", metavar="PATH", required=True, help="file or folder of the protocol, see above"
+    )
+    parser.add_argument(
+        "--protocol", choices=list(_PROTOCOLS), default="mocap", help="(default: %(default)s)"
+    )
     parser.add_argument(
         "--noise",
         choices=["gt", "detector"],
-        default="gt",
-        help="2D joints: exact, or as from a detector (default: %(default)s)",
+        help="mocap: 2D joints, exact or as from a detector (default: gt)",
+    )
+    parser.add_argument(
+        "--keypoints", metavar="DET", help="h36m: detections, such as cpn_ft_h36m_dbb (default: gt)"
     )
     parser.add_argument("--flip", action="store_true", help="average with the mirrored input")
     parser.add_argument("--json", metavar="OUT.json", type=new_path, help="the report as JSON")
@@ -35,20 +65,83 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read the data, lift every sequence, print the report."""
+    for option, protocol in (("noise", "mocap"), ("keypoints", "h36m")):
+        if getattr(args, option) is not None and args.protocol != protocol:
+            raise UsageError(f"--{option} with --protocol {args.protocol}", f"it with {protocol}")
     if args.json is not None:
         check_place(args.json, [args.data])
 
-    from poselift.data.mocap import read_motions
-    from poselift.evaluation.mocap import evaluate
     from poselift.files import write_text
     from poselift.runtime import Lifter
 
-    motions = read_motions(args.data)
+    measure = _PROTOCOLS[args.protocol](args)
     lifter = Lifter(args.model, args.backend, args.threads)
+    if unit_of(lifter) != "metres" and args.protocol != "h36m-motionbert":
+        raise CheckpointError(
+            f"{args.model}: predicts image coordinates", "metres", "use --protocol h36m-motionbert"
+        )
     with ProgressLine("evaluating", args.quiet) as progress:
-        report = evaluate(lifter.lift, motions, args.noise, args.flip, progress)
+        report = measure(lifter, progress)
     if args.json is not None:
         about = {"model": args.model, "data": args.data, "poselift": __version__}
         text = json.dumps({**about, **report.to_dict()}, indent=1, allow_nan=False)
         write_text(args.json, text + "\n")
     print(report.table(), end="")
+
+
+def unit_of(lifter: Lifter) -> Any:
+    """Unit of what a network predicts: its ``config.json`` says it where it is not metres."""
+    return lifter.about.content.get("unit", "metres")
+
+
+def _mocap(args: argparse.Namespace) -> _Measure:
+    from poselift.data.mocap import read_motions
+    from poselift.evaluation.mocap import evaluate
+
+    motions, noise = read_motions(args.data), args.noise or "gt"
+    return lambda lifter, progress: evaluate(lifter.lift, motions, noise, args.flip, progress)
+
+
+def _h36m(args: argparse.Namespace) -> _Measure:
+    from poselift.data import h36m
+    from poselift.evaluation.by_action import evaluate_h36m
+
+    keypoints = args.keypoints or "gt"
+    clips = h36m.read(args.data, keypoints)
+    return lambda lifter, progress: evaluate_h36m(
+        lifter.lift, clips, keypoints, args.flip, progress
+    )
+
+
+def _motionbert(args: argparse.Namespace) -> _Measure:
+    from poselift.data import motionbert
+    from poselift.evaluation.by_action import evaluate_motionbert
+
+    clips = motionbert.read(_file(args.data, motionbert.FILE))
+    return lambda lifter, progress: evaluate_motionbert(
+        lifter.lift, clips, unit_of(lifter), args.flip, progress
+    )
+
+
+def _3dhp(args: argparse.Namespace) -> _Measure:
+    from poselift.data import mpi_inf_3dhp
+    from poselift.evaluation.mpi_inf_3dhp import evaluate_3dhp
+
+    clips = mpi_inf_3dhp.read_test(_file(args.data, mpi_inf_3dhp.TEST_FILE))
+    # The field reads its windows frame by frame: at the network's own rate nothing is resampled.
+    return lambda lifter, progress: evaluate_3dhp(
+        lifter.lift, clips, args.flip, lifter.about.fps, progress
+    )
+
+
+_PROTOCOLS: dict[str, Callable[[argparse.Namespace], _Measure]] = {
+    "mocap": _mocap,
+    "h36m": _h36m,
+    "h36m-motionbert": _motionbert,
+    "3dhp": _3dhp,
+}
+
+
+def _file(path: str, name: str) -> Path:
+    """``path``, or the file of that name in it if it is a folder."""
+    return Path(path) / name if Path(path).is_dir() else Path(path)

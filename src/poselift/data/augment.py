@@ -82,6 +82,7 @@ def sample_motion(
     anchor: int,
     config: AugmentConfig,
     g: torch.Generator,
+    frames: Tensor | None = None,
 ) -> Tensor:
     """Draw augmented windows of motion.
 
@@ -89,15 +90,19 @@ def sample_motion(
         bank: where the motion comes from.
         batch: B, number of windows.
         window: F, frames of each.
-        anchor: frame of the window that lies on the drawn frame of the clip; each frame of the
-            bank is drawn equally often. Beyond the clip's ends its first or last frame repeats.
+        anchor: frame of the window that lies on the drawn frame of the clip. Beyond the clip's
+            ends its first or last frame repeats.
         config: what is varied.
         g: source of randomness.
+        frames: (B,) the drawn frames; ``None`` draws them, see `draw_frames`.
 
     Returns:
         (B, F, 17, 3) metres, world frame, z up.
     """
-    joints, clip = _gather(bank, batch, window, anchor, config.speed, g)
+    if frames is None:
+        frames = draw_frames(bank, batch, g)
+    clip = bank.clip_of(frames)
+    joints = _gather(bank, frames, clip, window, anchor, config.speed, g)
     clip_bones = bank.bone_lengths[clip]  # (B, 17)
     for share, part, mix in (
         (config.mix_upper, _UPPER, _upper_of),
@@ -117,19 +122,28 @@ def sample_motion(
     return _rebuild(bank, joints, clip_bones, config, g)
 
 
+def draw_frames(bank: MotionBank, batch: int, g: torch.Generator) -> Tensor:
+    """(B,) frames of the bank, each drawn equally often."""
+    return torch.randint(len(bank.joints), (batch,), generator=g, device=bank.joints.device)
+
+
 def _chance(share: float, batch: int, g: torch.Generator, device: torch.device) -> Tensor:
     return torch.rand(batch, generator=g, device=device) < share
 
 
 def _gather(
-    bank: MotionBank, batch: int, window: int, anchor: int, speed: float, g: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """(B, F, 17, 3) windows at varied speed, and (B,) the clip each came from."""
+    bank: MotionBank,
+    frame: Tensor,
+    clip: Tensor,
+    window: int,
+    anchor: int,
+    speed: float,
+    g: torch.Generator,
+) -> Tensor:
+    """(B, F, 17, 3) windows at varied speed around (B,) frames of (B,) clips."""
     device = bank.joints.device
-    frame = torch.randint(len(bank.joints), (batch,), generator=g, device=device)
-    clip = torch.searchsorted(bank.starts, frame, right=True) - 1  # (B,)
     start = bank.starts[clip]
-    draw = torch.rand(batch, generator=g, device=device) * 2 - 1
+    draw = torch.rand(len(frame), generator=g, device=device) * 2 - 1
     step = speed**draw  # log-uniform
     offsets = torch.arange(window, device=device) - anchor
     at = (frame - start)[:, None] + step[:, None] * offsets  # (B, F)
@@ -139,7 +153,7 @@ def _gather(
     high = (low + 1).minimum(last)
     share = (at - low)[..., None, None]
     low, high = low + start[:, None], high + start[:, None]
-    return torch.lerp(bank.joints[low], bank.joints[high], share), clip
+    return torch.lerp(bank.joints[low], bank.joints[high], share)
 
 
 def _heading(joints: Tensor) -> Tensor:

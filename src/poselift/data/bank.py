@@ -70,3 +70,7 @@ class MotionBank:
             own_bones=torch.tensor([m.skeleton == "subject" for m in motions], device=device),
             fps=rates.pop(),
         )
+
+    def clip_of(self, frames: Tensor) -> Tensor:
+        """(B,) the sequence that each of (B,) frames belongs to."""
+        return torch.searchsorted(self.starts, frames, right=True) - 1

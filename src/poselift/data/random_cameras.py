@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from poselift.data.ranges import check_ranges
+from poselift.errors import UsageError
 
 IMAGE_SIZE = 1000.0
 """Training images are square, of this many pixels."""
@@ -27,6 +29,8 @@ class CameraConfig:
         lowest, highest: height of these others, metres.
         zoom: largest factor by which their focal length is longer or shorter.
         roll: standard deviation of their roll, degrees.
+        azimuths: degrees around the person, from the world's x axis, at which cameras stand; none
+            given is anywhere.
     """
 
     nearest: float = 3.0
@@ -36,6 +40,7 @@ class CameraConfig:
     highest: float = 3.2
     zoom: float = 1.6
     roll: float = 3.0
+    azimuths: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_ranges(
@@ -48,6 +53,8 @@ class CameraConfig:
             zoom=(1.0, 10.0),
             roll=(0.0, 180.0),
         )
+        if not all(map(math.isfinite, self.azimuths)):
+            raise UsageError(f"azimuths = {[*self.azimuths]}", "degrees")
 
 
 def see(joints: Tensor, config: CameraConfig, g: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -80,6 +87,9 @@ def see(joints: Tensor, config: CameraConfig, g: torch.Generator) -> tuple[Tenso
     spread = (config.farthest / nearest).clamp(min=1.3)
     distance = nearest * spread ** uniform(0, 1)
     azimuth = uniform(0, 2 * torch.pi)
+    if config.azimuths:
+        places = torch.deg2rad(torch.tensor(config.azimuths, device=device))
+        azimuth = places[(azimuth / (2 * torch.pi) * len(places)).long() % len(places)]
     heading = torch.stack((azimuth.cos(), azimuth.sin()), dim=-1)  # (B, 2)
     position = torch.cat((middle[:, :2] + distance[:, None] * heading, height[:, None]), dim=-1)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from poselift.data.mocap import Motion
 from poselift.errors import DataError, UsageError
+from poselift.evaluation import tables
+from poselift.evaluation.lifting import Lift, predict
 from poselift.geometry.camera import Camera, look_at_rotation, project
-from poselift.geometry.mirror import mirror_joints, mirror_keypoints
 from poselift.metrics.accumulate import PoseErrors
-from poselift.poses import Pose2D, Pose3D
 from poselift.skeleton import END_JOINTS, H36M_17
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -119,9 +119,6 @@ def detector_noise(name: str, k: int, u: FloatArray) -> FloatArray:
     return noisy
 
 
-Lift = Callable[[Pose2D], Pose3D]
-"""Anything that lifts, such as ``Lifter().lift``."""
-
 AVERAGING = (
     "root-relative with the root as one of 17 joints; mean over joints, then over all frames of "
     "all sequences and cameras alike; undefined poses counted, not averaged"
@@ -184,8 +181,8 @@ class Report:
                     "subject": s.motion.subject,
                     "skeleton": s.motion.skeleton,
                     "description": s.motion.description,
-                    **_errors_mm(_merged(s.cameras)),
-                    "cameras": [_errors_mm(errors) for errors in s.cameras],
+                    **tables.errors_mm(tables.merged(s.cameras)),
+                    "cameras": [tables.errors_mm(errors) for errors in s.cameras],
                 }
                 for s in self.sequences
             ],
@@ -199,24 +196,27 @@ class Report:
         """The report as plain text: totals, cameras, joints, sequences; millimetres."""
         report = self.to_dict()
         groups = {name: report[name] for name in ("all", "subject") if report[name]}
-        flip = "with" if self.flip else "no"
         lines = [
-            f"protocol mocap, noise {self.noise}, {flip} flip averaging; millimetres",
+            f"protocol mocap, noise {self.noise}, {tables.flips(self.flip)}; millimetres",
             AVERAGING,
             "",
-            _row("", [*_COLUMNS.values(), "poses", "undefined"]),
+            tables.header(),
         ]
         for name, group in groups.items():
-            lines.append(_row(name, _cells(group)))
-            lines += [_row(f"  camera {k}", _cells(c)) for k, c in enumerate(group["cameras"])]
-        lines += ["", _row("joint", list(groups))]
+            lines.append(tables.row(name, tables.cells(group)))
+            lines += [
+                tables.row(f"  camera {k}", tables.cells(c)) for k, c in enumerate(group["cameras"])
+            ]
+        lines += ["", tables.row("joint", list(groups))]
         lines += [
-            _row(joint, [_number(group["per_joint_mm"][joint]) for group in groups.values()])
+            tables.row(
+                joint, [tables.number(group["per_joint_mm"][joint]) for group in groups.values()]
+            )
             for joint in H36M_17.joints
         ]
-        lines += ["", _row("sequence", [*_COLUMNS.values(), "poses", "undefined"])]
-        lines += [_row(s["name"], _cells(s)) for s in report["sequences"]]
-        return "\n".join(line.rstrip() for line in lines) + "\n"
+        lines += ["", tables.header("sequence")]
+        lines += [tables.row(s["name"], tables.cells(s)) for s in report["sequences"]]
+        return tables.joined(lines)
 
     def _group(self, skeleton: str | None) -> dict[str, Any] | None:
         chosen = [s for s in self.sequences if skeleton in (None, s.motion.skeleton)]
@@ -224,9 +224,9 @@ class Report:
             return None
         return {
             "sequences": len(chosen),
-            **_errors_mm(self.errors(skeleton)),
+            **tables.errors_mm(self.errors(skeleton)),
             "cameras": [
-                {"azimuth_degrees": azimuth, **_errors_mm(self.errors(skeleton, camera))}
+                {"azimuth_degrees": azimuth, **tables.errors_mm(self.errors(skeleton, camera))}
                 for camera, azimuth in enumerate(AZIMUTHS)
             ],
         }
@@ -262,10 +262,9 @@ def evaluate(
         views, truth = _views(motion)
         if noise == "detector":
             views = np.stack([detector_noise(motion.name, k, u) for k, u in enumerate(views)])
-        predicted = _lift(lift, motion, views)
-        if flip:
-            mirrored = _lift(lift, motion, mirror_keypoints(views, IMAGE_SIZE[0]))
-            predicted = (predicted + mirror_joints(mirrored)) / 2
+        predicted = predict(
+            lift, views, fps=motion.fps, image_size=IMAGE_SIZE, source=motion.name, flip=flip
+        )
         gathered = tuple(PoseErrors() for _ in AZIMUTHS)
         for errors, pose, target in zip(gathered, predicted, truth, strict=True):
             errors.add(pose, target)
@@ -281,79 +280,3 @@ def _views(motion: Motion) -> tuple[FloatArray, FloatArray]:
     views = cameras(motion)
     truth = np.stack([camera.world_to_camera(joints) for camera in views])
     return np.stack([c.project(j) for c, j in zip(views, truth, strict=True)]), truth
-
-
-def _lift(lift: Lift, motion: Motion, views: FloatArray) -> FloatArray:
-    """Joints (4, T, 17, 3) as the lifter gives them, metres; `PoseErrors` subtracts the root."""
-    pose = Pose2D(
-        views, skeleton=H36M_17, fps=motion.fps, image_size=IMAGE_SIZE, source=motion.name
-    )
-    lifted = lift(pose)
-    joints = lifted.joints
-    if lifted.skeleton.joints != H36M_17.joints:
-        raise DataError(
-            f"motion {motion.name}: the lifter gave joints of {lifted.skeleton.name}", H36M_17.name
-        )
-    if joints.shape != (*views.shape[:-1], 3):
-        raise DataError(
-            f"motion {motion.name}: the lifter gave joints of shape {joints.shape}",
-            f"{(*views.shape[:-1], 3)}, persons and frames as they came in",
-        )
-    return joints.astype(np.float64)
-
-
-_COLUMNS = {
-    "p1_mm": "P1",
-    "p2_mm": "P2",
-    "n_mpjpe_mm": "N-MPJPE",
-    "mpjve_mm_per_frame": "MPJVE",
-    "acceleration_mm_per_frame2": "accel",
-    "end_joints_mm": "ends",
-}
-
-
-def _merged(parts: Iterable[PoseErrors]) -> PoseErrors:
-    gathered = PoseErrors()
-    for part in parts:
-        gathered.merge(part)
-    return gathered
-
-
-def _errors_mm(errors: PoseErrors) -> dict[str, Any]:
-    return {
-        "poses": errors.frames,
-        "undefined": {
-            "p1": errors.p1.undefined,
-            "p2": errors.p2.undefined,
-            "n_mpjpe": errors.n_mpjpe.undefined,
-            "mpjve": errors.mpjve.undefined,
-            "acceleration": errors.acceleration.undefined,
-        },
-        "p1_mm": _mm(errors.p1.value),
-        "p2_mm": _mm(errors.p2.value),
-        "n_mpjpe_mm": _mm(errors.n_mpjpe.value),
-        "mpjve_mm_per_frame": _mm(errors.mpjve.value),
-        "acceleration_mm_per_frame2": _mm(errors.acceleration.value),
-        "end_joints_mm": _mm(errors.end_joints),
-        "per_joint_mm": {
-            joint: _mm(mean.value)
-            for joint, mean in zip(H36M_17.joints, errors.per_joint, strict=True)
-        },
-    }
-
-
-def _mm(metres: float) -> float | None:
-    return None if np.isnan(metres) else round(metres * 1000, 6)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
-
-
-def _cells(errors: dict[str, Any]) -> list[str]:
-    worst = max(errors["undefined"].values())
-    return [*(_number(errors[key]) for key in _COLUMNS), str(errors["poses"]), str(worst)]
-
-
-def _row(first: str, cells: list[str]) -> str:
-    return f"{first:<16}" + "".join(f"{cell:>10}" for cell in cells)

@@ -1,0 +1,58 @@
+"""Say what is wrong with a file of a data set, before hours are spent on it."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from poselift.data import check_3dhp, check_h36m, check_motionbert
+from poselift.data.findings import Findings
+from poselift.data.mocap import read_motions
+from poselift.errors import DataError
+from poselift.keypoints.files import existing, load_npz
+
+_KNOWN = (
+    "data_3d_h36m.npz, data_2d_h36m_*.npz, h36m_sh_conf_cam_source_final.pkl, "
+    "data_train_3dhp.npz, data_test_3dhp.npz or motions_*.npz"
+)
+
+
+def check(path: str | PathLike[str]) -> Findings:
+    """Check a file of Human3.6M, MPI-INF-3DHP or of motion capture; its content tells which.
+
+    Nothing in the file is run.
+
+    Raises:
+        DataError: no such file, damaged, with pickled objects other than data, or of another kind.
+    """
+    path = existing(path)
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder", _KNOWN, "check its files one by one")
+    if path.suffix.lower() in (".pkl", ".pickle"):
+        return check_motionbert.check(path)
+    keys = load_npz(path).keys()
+    if "positions_3d" in keys:
+        return check_h36m.check_3d(path)
+    if "positions_2d" in keys:
+        return check_h36m.check_2d(path)
+    if "data" in keys:
+        return check_3dhp.check(path)
+    if "pos" in keys:
+        return _check_mocap(path)
+    raise DataError(f"{path}: holds {', '.join(sorted(keys))}", _KNOWN)
+
+
+def _check_mocap(path: Path) -> Findings:
+    found = Findings("motion capture")
+    motions = read_motions(path)
+    for motion in motions:
+        if found.check_unit(motion.joints, motion.name, "m"):
+            found.check_upright(motion.joints, motion.name)
+    names = [motion.name for motion in motions]
+    if len(set(names)) != len(names):
+        found.problems.append("sequences of the same name, which would get the same noise")
+    frames = sum(motion.num_frames for motion in motions)
+    found.facts.append(
+        f"{frames} frames of {len(motions)} sequences, {len({m.subject for m in motions})} subjects"
+    )
+    return found

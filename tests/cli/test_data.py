@@ -1,0 +1,111 @@
+"""`poselift data check` and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from dataset_files import npz_content, write_all, write_npz
+
+from poselift.data import h36m, motionbert, mpi_inf_3dhp
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sets")
+    write_all(path)
+    return path
+
+
+def test_whole_files(command, folder):
+    files = sorted(folder.glob("*"))
+    done = command("data", "check", *files)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.count("no problems") == len(files) == 5
+    assert "note: " in done.out
+
+
+def test_a_problem_is_exit_code_1(command, folder, tmp_path):
+    joints = npz_content(folder / h36m.FILE_3D, "positions_3d")
+    joints["S9"]["Eating"] = joints["S9"]["Eating"] * np.float32(1000)
+    write_npz(tmp_path / "mm.npz", positions_3d=joints)
+    done = command("data", "check", tmp_path / "mm.npz", folder / motionbert.FILE)
+    assert done.code == 1
+    assert "problem: S9/Eating: thighs of" in done.out
+    assert done.out.count("no problems") == 1
+    assert done.err == "poselift: error: 1 of 2 files with problems; see above\n"
+
+
+def test_bad_calls(command, folder, tmp_path):
+    assert command("data", "check").code == 2
+    assert command("data", "mend", folder / h36m.FILE_3D).code == 2
+    missing = command("data", "check", tmp_path / "x.npz")
+    assert (missing.code, missing.err.count("\n")) == (1, 1)
+    assert "poselift data check" in command("data", "--help").out
+
+
+def test_every_protocol_prints_itself(command, checkpoint, folder, tmp_path):
+    for protocol, data in (
+        ("h36m", folder),
+        ("h36m-motionbert", folder),
+        ("h36m-motionbert", folder / motionbert.FILE),
+        ("3dhp", folder),
+        ("3dhp", folder / mpi_inf_3dhp.TEST_FILE),
+    ):
+        out = tmp_path / "r.json"
+        arguments = ("--model", checkpoint, "--threads", 1, "--data", data, "--json", out)
+        done = command("evaluate", "--protocol", protocol, *arguments, "--flip")
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith(f"protocol {protocol}, with flip averaging; ")
+        assert f'"protocol": "{protocol}"' in out.read_text()
+
+
+def test_options_of_another_protocol(command, checkpoint, folder):
+    def evaluate(*more):
+        return command("evaluate", "--model", checkpoint, "--data", folder, *more)
+
+    for options in (
+        ("--protocol", "h36m", "--noise", "gt"),
+        ("--protocol", "3dhp", "--keypoints", "gt"),
+        ("--protocol", "mocap", "--keypoints", "gt"),
+    ):
+        done = evaluate(*options)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+    missing = evaluate("--protocol", "h36m", "--keypoints", "cpn_ft_h36m_dbb")
+    assert missing.code == 1
+    assert "data_2d_h36m_cpn_ft_h36m_dbb.npz: no such file" in missing.err
+
+
+def test_a_network_in_image_coordinates_is_measured_by_its_own_protocol(
+    command, checkpoint, folder, tmp_path
+):
+    image = tmp_path / "image"
+    shutil.copytree(checkpoint, image)
+    about = json.loads((image / "config.json").read_text())
+    (image / "config.json").write_text(json.dumps(about | {"unit": "half_widths"}))
+    for protocol, code in (("h36m", 1), ("3dhp", 1), ("h36m-motionbert", 0)):
+        done = command("evaluate", "--model", image, "--protocol", protocol, "--data", folder)
+        assert done.code == code
+    assert "predictions: half image widths x 2.5D factor" in done.out
+
+
+@pytest.mark.parametrize("data_set", ["h36m", "h36m-motionbert", "3dhp"])
+def test_train_and_evaluate_on_every_set(command, recipe, checkpoint, folder, tmp_path, data_set):
+    """From the files to the table; training helps."""
+
+    def measured(model) -> float:
+        out = tmp_path / "report.json"
+        options = ("--threads", 1, "--protocol", data_set, "--data", folder, "--json", out)
+        done = command("evaluate", "--model", model, *options)
+        assert done.code == 0, done.err
+        assert done.out.startswith(f"protocol {data_set}, ")
+        report = json.loads(out.read_text())
+        return report["all" if data_set == "3dhp" else "average"]["p1_mm"]
+
+    schedule = ("train.steps=50", "train.validate_every=50", "train.learning_rate=0.01")
+    changes = (f"data.set={data_set}", "train.batch_size=16", *schedule)
+    done = command("train", recipe, *changes, "--data", folder, "-o", tmp_path / "run")
+    assert done.code == 0, done.err
+    assert measured(tmp_path / "run") < 0.7 * measured(checkpoint)
