@@ -37,6 +37,7 @@ def test_good(tmp_path: Path) -> None:
         {"config": {"num_frames": 9, "num_out_frames": 10}},
         {"config": {"num_frames": True, "num_out_frames": 1}},
         {"skeleton": "coco-17"},
+        {"unit": "feet"},
         {"fps": 0},
         {"fps": float("inf")},
         {"fps": "50"},

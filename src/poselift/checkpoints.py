@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from poselift.data.clips import Unit
 from poselift.data.windows import Target
 from poselift.errors import CheckpointError
 from poselift.geometry.normalise import Normalisation
@@ -63,6 +64,8 @@ class About:
             return str(value(key, content, names.__contains__, f"one of {', '.join(names)}"))
 
         choice("skeleton", (H36M_17.name,))
+        if "unit" in content:
+            choice("unit", get_args(Unit))
         window, num_out = count("num_frames"), count("num_out_frames")
         if num_out > window:
             raise CheckpointError(
@@ -83,6 +86,20 @@ class About:
         """Licence of the weights, where it is stated."""
         licence = self.content.get("licence")
         return None if licence is None else str(licence)
+
+    @property
+    def unit(self) -> Unit:
+        """Of what it predicts: ``metres``, or ``half_widths`` if trained on image coordinates."""
+        return cast(Unit, self.content.get("unit", "metres"))
+
+    def require_metres(self) -> None:
+        """Raise `CheckpointError` if it predicts anything but metres."""
+        if self.unit != "metres":
+            raise CheckpointError(
+                f"{self.model}: predicts {self.unit}, trained on image coordinates",
+                "a network that predicts metres",
+                "only poselift evaluate --protocol h36m-motionbert can use it",
+            )
 
 
 def _is_count(value: Any) -> bool:

@@ -91,6 +91,16 @@ def test_a_network_in_image_coordinates_is_measured_by_its_own_protocol(
     assert "predictions: half image widths x 2.5D factor" in done.out
 
 
+def test_a_network_in_image_coordinates_does_not_lift(command, checkpoint, walk_file, tmp_path):
+    about = json.loads((checkpoint / "config.json").read_text())
+    image = shutil.copytree(checkpoint, tmp_path / "image")
+    (image / "config.json").write_text(json.dumps(about | {"unit": "half_widths"}))
+    done = command("lift", walk_file, "--model", image, "-o", tmp_path / "out")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "half_widths" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("data_set", ["h36m", "h36m-motionbert", "3dhp"])
 def test_train_and_evaluate_on_every_set(command, recipe, checkpoint, folder, tmp_path, data_set):
     """From the files to the table; training helps."""

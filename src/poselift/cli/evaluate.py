@@ -23,7 +23,7 @@ from poselift import __version__
 from poselift.cli.outputs import check_place
 from poselift.cli.parser import Parser, add_model_options, new_path
 from poselift.cli.progress import ProgressLine
-from poselift.errors import CheckpointError, UsageError
+from poselift.errors import UsageError
 
 if TYPE_CHECKING:
     from poselift.runtime import Lifter
@@ -76,10 +76,8 @@ def run(args: argparse.Namespace) -> None:
 
     measure = _PROTOCOLS[args.protocol](args)
     lifter = Lifter(args.model, args.backend, args.threads)
-    if unit_of(lifter) != "metres" and args.protocol != "h36m-motionbert":
-        raise CheckpointError(
-            f"{args.model}: predicts image coordinates", "metres", "use --protocol h36m-motionbert"
-        )
+    if args.protocol != "h36m-motionbert":
+        lifter.about.require_metres()
     with ProgressLine("evaluating", args.quiet) as progress:
         report = measure(lifter, progress)
     if args.json is not None:
@@ -87,11 +85,6 @@ def run(args: argparse.Namespace) -> None:
         text = json.dumps({**about, **report.to_dict()}, indent=1, allow_nan=False)
         write_text(args.json, text + "\n")
     print(report.table(), end="")
-
-
-def unit_of(lifter: Lifter) -> Any:
-    """Unit of what a network predicts: its ``config.json`` says it where it is not metres."""
-    return lifter.about.content.get("unit", "metres")
 
 
 def _mocap(args: argparse.Namespace) -> _Measure:
@@ -119,7 +112,7 @@ def _motionbert(args: argparse.Namespace) -> _Measure:
 
     clips = motionbert.read(_file(args.data, motionbert.FILE))
     return lambda lifter, progress: evaluate_motionbert(
-        lifter.lift, clips, unit_of(lifter), args.flip, progress
+        lifter.lift, clips, lifter.about.unit, args.flip, progress
     )
 
 

@@ -100,6 +100,7 @@ def run(args: argparse.Namespace) -> None:
     from poselift.runtime import Lifter
 
     lifter = Lifter(args.model, args.backend, args.threads, stride=args.stride, flip=args.flip)
+    lifter.about.require_metres()
     works = [_Work(Path(path), stem) for stem, path in outputs.items()]
     for work in works:
         work.open(args)
