@@ -23,8 +23,9 @@ from poselift import models
 from poselift.data.bank import MotionBank
 from poselift.data.batches import Batches
 from poselift.data.mocap import read_motions
-from poselift.training.loop import Progress, fit
+from poselift.training.loop import Progress, create_fabric
 from poselift.training.recipe import read_recipe
+from poselift.training.supervised import fit
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -48,7 +49,8 @@ def main() -> None:
         recipe = dataclasses.replace(recipe, train=settings)
         seen: list[Progress] = []
         with tempfile.TemporaryDirectory() as folder:
-            fit(recipe, folder, train, validation, report=seen.append, accelerator="cpu")
+            fabric = create_fabric(settings.precision, "cpu")
+            fit(recipe, folder, train, validation, report=seen.append, fabric=fabric)
         seen = seen[2:]  # warm-up
         config = models.create(recipe.model.name, **recipe.model.options).config
         batches = Batches(

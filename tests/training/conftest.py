@@ -1,12 +1,17 @@
+"""A small recipe and the motions to train on."""
+
 from __future__ import annotations
 
-import dataclasses
+import sys
 from pathlib import Path
 
 import pytest
 
 from poselift.data.mocap import Motion
-from poselift.data.procedural import generate
+
+sys.path.insert(0, str(Path(__file__).parent))  # under any import mode of pytest
+
+from training_examples import training_clips
 
 RECIPE = """
 [model]
@@ -46,5 +51,4 @@ def recipe_file(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def motions() -> list[Motion]:
-    made = [generate(seconds=2.0, fps=50.0, seed=seed) for seed in range(3)]
-    return [dataclasses.replace(m, name=f"clip-{i}") for i, m in enumerate(made)]
+    return training_clips()

@@ -11,9 +11,35 @@ from poselift.training.recipe import read_recipe, recipe_from_dict
 RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.toml"))
 
 
+TRAINED_HERE = {
+    "htnet",
+    "martinez",
+    "mgcn",
+    "mixste-small",
+    "mixste-small-hot",
+    "nanohtnet-243",
+    "nanohtnet-243-causal",
+    "poseclr-htnet",
+    "poseclr-nanohtnet",
+    "tcn-243",
+}
+PUBLISHED = {
+    "h36m-htnet",
+    "h36m-mhformer",
+    "h36m-mhformer-tpc",
+    "h36m-motionagformer",
+    "h36m-mixste",
+    "h36m-mixste-hot",
+    "h36m-motionagformer-hot",
+    "h36m-motionbert",
+    "h36m-motionbert-hot",
+    "h36m-nanohtnet",
+    "h36m-tcn",
+}
+
+
 def test_all_recipes_are_here() -> None:
-    names = {path.stem for path in RECIPES}
-    assert names == {"htnet", "martinez", "mgcn", "nanohtnet-243", "nanohtnet-243-causal"}
+    assert {path.stem for path in RECIPES} == TRAINED_HERE | PUBLISHED
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -21,8 +47,14 @@ def test_recipe_is_complete(path: Path) -> None:
     recipe = read_recipe(path)
     network = models.create(recipe.model.name, **recipe.model.options)
     assert network.config.num_out_frames >= 1
-    assert {"expected", "cost", "command", "licence", "acknowledgement"} <= recipe.about.keys()
-    assert path.name in recipe.about["command"]
+    about = {"expected", "cost", "command", "licence", "acknowledgement"}
+    if path.stem in PUBLISHED:
+        about |= {"published", "source"}
+        assert recipe.data.set != "mocap"
+        assert path.read_text().startswith("# ")
+    assert about <= recipe.about.keys()
+    verb = "train" if recipe.poseclr is None else "pretrain"
+    assert f"poselift {verb} recipes/{path.name} " in recipe.about["command"]
     assert recipe_from_dict(recipe.to_dict()) == recipe
 
 
@@ -49,6 +81,22 @@ def test_overrides(recipe_file: Path) -> None:
         ("train.learning_rate=nan", "learning_rate"),
         ("train.batch_size=1", "batch_size"),
         ("train.clip=-1", "clip"),
+        ("train.epochs=0", "train.epochs = 0; expected 1 or more"),
+        ("train.accumulate=0", "accumulate"),
+        ("train.labelled=2", "labelled"),
+        ("train.trained=some", "one of"),
+        ("train.schedule={name='linear'}", "train.schedule.name = 'linear'"),
+        ("train.schedule.decay=2", "train.schedule.decay = 2.0"),
+        ("train.loss={joints='all'}", "train.loss.joints = 'all'"),
+        ("train.optimiser=sgd", "one of"),
+        ("data.set=h37m", "one of"),
+        ("data.paired.hold_out=S8", "data.paired.hold_out = 'S8'"),
+        ("data.paired.hold_out=[8]", "data.paired.hold_out[0] = 8"),
+        ("data.paired.stride=0", "stride"),
+        ("data.camera.azimuths=[nan]", "azimuths"),
+        ("poseclr.temperature=0", "poseclr.temperature = 0.0"),
+        ("poseclr.views=1", "views"),
+        ("poseclr=1", "a section"),
         ("data.augment.speed=0", "speed"),
         ("data.augment.mirror=2", "data.augment.mirror = 2.0"),
         ("data.camera.nearest=-3", "nearest"),
@@ -68,7 +116,10 @@ def test_bad_overrides(recipe_file: Path, override: str, message: str) -> None:
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "[model]", "[train]\nsteps = 3", "steps ="])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[model]", "[train]\nsteps = 3", "steps =", "[model]\nname = 'htnet'\n[train]\nema = 0"],
+)
 def test_bad_files(tmp_path: Path, text: str) -> None:
     path = tmp_path / "r.toml"
     path.write_text(text)

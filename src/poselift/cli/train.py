@@ -1,9 +1,9 @@
 """Train a network by a recipe.
 
-DIR holds motions_train.npz and motions_val.npz. The best weights by validation end up in the
-output folder, which can be given to `lift`, `evaluate` and `export`. A run that was stopped
-continues when the same command is given again. Single values of the recipe can be changed with
-section.key=value.
+DIR holds motions_train.npz and motions_val.npz, or the files of the data set that the recipe
+names. The weights end up in the output folder, which can be given to `lift`, `evaluate` and
+`export`. A run that was stopped continues when the same command is given again. Single values of
+the recipe can be changed with section.key=value.
 """
 
 from __future__ import annotations
@@ -11,36 +11,26 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poselift.cli.outputs import check_folder
-from poselift.cli.parser import Parser, new_path
-from poselift.errors import DataError, UsageError
+from poselift.cli.parser import Parser, count, new_path
+from poselift.errors import DataError, PoseliftError, UsageError
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from rich.console import Console
+
+    from poselift.training.loop import Progress, Report
     from poselift.training.recipe import Recipe
 
 
 def add_arguments(parser: Parser) -> None:
     """Arguments of ``poselift train``."""
-    parser.add_argument("recipe", metavar="RECIPE", help="TOML file, see recipes/")
-    parser.add_argument(
-        "overrides", metavar="key=value", nargs="*", help="such as train.steps=1000"
-    )
-    parser.add_argument("--data", metavar="DIR", required=True, help="folder of motion capture")
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="DIR",
-        type=new_path,
-        help="(default: runs/ and the recipe's name)",
-    )
+    add_run_arguments(parser)
     parser.add_argument("--init", metavar="FOLDER", help="checkpoint folder to start from")
-    parser.add_argument(
-        "--accelerator", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="(auto)"
-    )
     parser.example(
         "poselift train recipes/nanohtnet-243.toml --data cmu-mocap -o runs/nanohtnet",
         "poselift train recipes/nanohtnet-243.toml --data cmu-mocap train.steps=1000",
@@ -49,107 +39,185 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read recipe and data, show the recipe, train with a bar of progress."""
-    output = args.output or Path("runs") / Path(args.recipe).stem
-    check_folder(output)
-
     import torch  # noqa: F401 - before our modules, so that what is missing is named once
 
-    from poselift.data.mocap import read_motions
+    from poselift.training.supervised import fit
 
-    recipe = _read(args.recipe, args.overrides)
-    data = Path(args.data)
-    train = read_motions(data / "motions_train.npz")
-    validation = read_motions(data / "motions_val.npz")
-    print(f"# {args.recipe} -> {output}\n{recipe_text(recipe)}", flush=True)
-    _fit(recipe, output, train, validation, args)
-    print(f"{output}: the best checkpoint by validation")
+    recipe = read(args, pretrains=False)
+    train, validation = read_data(recipe, Path(args.data))
+
+    def work(output: Path, report: Report, fabric: Fabric) -> None:
+        fit(recipe, output, train, validation, init=args.init, report=report, fabric=fabric)
+
+    run_recipe(args, recipe, work, "the checkpoint that validation chose")
 
 
-def _read(path: str, overrides: list[str]) -> Recipe:
-    """The recipe, of a network that can be built.
+def add_run_arguments(parser: Parser) -> None:
+    """What ``train`` and ``pretrain`` have in common."""
+    parser.add_argument("recipe", metavar="RECIPE", help="TOML file, see recipes/")
+    parser.add_argument(
+        "overrides", metavar="key=value", nargs="*", help="such as train.steps=1000"
+    )
+    parser.add_argument("--data", metavar="DIR", required=True, help="folder of the training data")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        type=new_path,
+        help="(default: runs/ and the recipe's name)",
+    )
+    parser.add_argument(
+        "--accelerator", choices=["auto", "cpu", "cuda", "mps"], default="auto", help="(auto)"
+    )
+    parser.add_argument(
+        "--devices", metavar="N", type=count, default=1, help="processes on each machine (1)"
+    )
+    parser.add_argument("--nodes", metavar="N", type=count, default=1, help="machines (1)")
+
+
+def read(args: argparse.Namespace, pretrains: bool) -> Recipe:
+    """The recipe, of a network that can be built and learn so.
 
     Raises:
         DataError: the file is wrong.
-        UsageError: the file is right and the overrides are wrong.
+        UsageError: the file is right and the overrides are wrong, or it is for the other verb.
     """
     from poselift import models
+    from poselift.training.encoder import head_keys
     from poselift.training.recipe import read_recipe
 
     def checked(changes: list[str]) -> Recipe:
-        recipe = read_recipe(path, changes)
-        models.create(recipe.model.name, **recipe.model.options)
+        recipe = read_recipe(args.recipe, changes)
+        network = models.create(recipe.model.name, **recipe.model.options)
+        if pretrains or recipe.train.trained == "head":
+            head_keys(network)
         return recipe
 
     try:
-        return checked(overrides)
+        recipe = checked(args.overrides)
     except UsageError as error:
         try:
             checked([])
         except UsageError as inside:
-            raise DataError(f"{path}: {inside}") from error
+            raise DataError(f"{args.recipe}: {inside}") from error
         raise
+    if (recipe.poseclr is not None) != pretrains:
+        found = "no section poseclr" if pretrains else "a section poseclr"
+        raise UsageError(
+            f"{args.recipe} has {found}", "", "poselift pretrain needs one, train must have none"
+        )
+    return recipe
 
 
-def _fit(recipe: Recipe, output: Path, train: Any, validation: Any, args: Any) -> None:
+def read_data(recipe: Recipe, folder: Path) -> tuple[Any, Any]:
+    """What the recipe trains on, and what it chooses the checkpoint by."""
+    from poselift.data.datasets import read_training
+    from poselift.data.mocap import read_motions
+
+    name, choice = recipe.data.set, recipe.data.paired
+    if name == "mocap":
+        return read_motions(folder / "motions_train.npz"), read_motions(folder / "motions_val.npz")
+    train = read_training(name, folder, "train", choice.keypoints, choice.hold_out)
+    if not choice.hold_out:
+        return train, []
+    return train, read_training(name, folder, "validation", choice.keypoints, choice.hold_out)
+
+
+def run_recipe(
+    args: argparse.Namespace,
+    recipe: Recipe,
+    work: Callable[[Path, Report, Fabric], None],
+    result: str,
+) -> None:
+    """Start the processes, show the recipe and the progress; one process speaks for all.
+
+    Args:
+        args: of the command line.
+        recipe: what is shown.
+        work: does it, given the output folder.
+        result: what lies in that folder then.
+    """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from poselift.training.loop import Progress as Report
-    from poselift.training.loop import fit
+    from poselift.training.loop import create_fabric
 
+    output = args.output or Path("runs") / Path(args.recipe).stem
+    check_folder(output)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # the recipe says it all
-    console = Console(stderr=True)
-    bar = Progress(
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed}/{task.total}"),
-        TextColumn("{task.fields[loss]}"),
-        TextColumn("{task.fields[validation]}"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    task = bar.add_task("", total=recipe.train.steps, loss="", validation="")
-
-    def show(progress: Report) -> None:
-        loss = f"loss {progress.loss:.1f} mm"
-        bar.update(task, completed=progress.step, loss=loss)
-        if progress.validation_mm is not None:
-            exact, detected = progress.validation_mm
-            bar.update(task, validation=f"val {exact:.1f}/{detected:.1f} mm")
-            console.print(
-                f"step {progress.step}: {loss}, validation {exact:.1f} mm gt, "
-                f"{detected:.1f} mm detector",
-                highlight=False,
-            )
-
-    with bar:
-        try:
-            fit(
-                recipe,
-                output,
-                train,
-                validation,
-                init=args.init,
-                report=show,
-                accelerator=args.accelerator,
-            )
-        except KeyboardInterrupt:
-            print("stopped; the same command continues from the last validation", file=sys.stderr)
+    fabric = create_fabric(recipe.train.precision, args.accelerator, args.devices, args.nodes)
+    fabric.launch()
+    speaks = fabric.is_global_zero
+    if speaks:
+        print(f"# {args.recipe} -> {output}\n{recipe_text(recipe)}", flush=True)
+    try:
+        console = Console(stderr=True)
+        with _Bar(console) as bar:
+            work(output, bar.show, fabric)
+    except PoseliftError:
+        if speaks:
             raise
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        if not speaks:
+            raise SystemExit(130) from None
+        again = "stopped; the same command continues from the last checkpoint"
+        raise KeyboardInterrupt(again) from None
+    if speaks:
+        print(f"{output}: {result}")
+
+
+class _Bar:
+    """Progress on the terminal, and a line for each checkpoint."""
+
+    def __init__(self, console: Console) -> None:
+        from rich import progress
+
+        self.console = console
+        self.bar = progress.Progress(
+            progress.BarColumn(bar_width=24),
+            progress.TextColumn("{task.completed}/{task.total}"),
+            progress.TextColumn("{task.fields[text]}"),
+            progress.TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task("", total=None, text="")
+        self.measured = ""
+
+    def __enter__(self) -> _Bar:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def show(self, progress: Progress) -> None:
+        loss = f"loss {progress.loss:.4g}"
+        if progress.measured is not None:
+            numbers = [f"{name} {value:.4g}" for name, value in progress.measured.items()]
+            self.measured = ", ".join(numbers)
+            line = ", ".join([loss, *numbers])
+            self.console.print(f"step {progress.step}: {line}", highlight=False, soft_wrap=True)
+        text = f"{loss}  {self.measured}"
+        self.bar.update(self.task, total=progress.steps, completed=progress.step, text=text)
 
 
 def recipe_text(recipe: Recipe) -> str:
     """The whole recipe in TOML, with every default written out."""
     return "\n".join(
-        f"[{section}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
+        f"[{section}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in _given(values))
         for section, values in recipe.to_dict().items()
         if values
     )
 
 
+def _given(values: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(key, value) for key, value in values.items() if value is not None]
+
+
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        inside = ", ".join(f"{key} = {_toml(item)}" for key, item in value.items())
+        inside = ", ".join(f"{key} = {_toml(item)}" for key, item in _given(value))
         return f"{{ {inside} }}" if inside else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"

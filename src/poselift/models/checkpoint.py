@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ def save_checkpoint(
     network: nn.Module,
     about: Mapping[str, Any],
     dtype: torch.dtype = torch.float32,
+    without: Container[str] = (),
 ) -> None:
     """Write a checkpoint folder.
 
@@ -39,12 +40,14 @@ def save_checkpoint(
         network: its weights and config are written.
         about: further keys of ``config.json``: skeleton, fps, normalisation, licence, ...
         dtype: how floating-point weights are stored.
+        without: keys of the state dict that are not written, of a part that was not trained.
     """
     folder = Path(folder)
     config = {"model": model, "config": dataclasses.asdict(network.config), **about}  # type: ignore[call-overload]  # nn.Module types its attributes as tensors
     state = {
         key: (value.to(dtype) if value.is_floating_point() else value).contiguous()
         for key, value in network.state_dict().items()
+        if key not in without
     }
     with atomic_path(folder / WEIGHTS_FILE) as path:
         path.write_bytes(save(state))

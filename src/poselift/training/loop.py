@@ -1,16 +1,17 @@
-"""The training loop: read a recipe, fit, validate, keep the best weights, resume.
+"""The training loop: batches, optimiser, processes, checkpoints. What is learned is a `Task`.
 
 Batch and dropout of a step depend on the seed and the step alone. A run that was killed
-therefore continues from its last checkpoint to the same weights as one that was not.
+therefore continues from its last checkpoint to the same weights as one that was not, and
+several processes, each with its share of every batch, do what one does with all of it.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import time
-import zlib
-from collections.abc import Callable, Sequence
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,24 +19,16 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
-from torch.utils.tensorboard import SummaryWriter
+from torch import Tensor, nn
 
-from poselift import __version__, models
-from poselift.data.bank import MotionBank
-from poselift.data.batches import Batches
-from poselift.data.mocap import Motion
-from poselift.errors import CheckpointError, DataError
-from poselift.files import atomic_path
-from poselift.models.checkpoint import load_network, save_checkpoint
-from poselift.skeleton import H36M_17
-from poselift.training.ema import WeightAverage
-from poselift.training.losses import mpjpe, velocity_error
-from poselift.training.recipe import Recipe
-from poselift.training.validate import Validation, geometric_mean
+from poselift.errors import DataError, UsageError
+from poselift.training.curves import Curves
+from poselift.training.recipe import Precision, Recipe
+from poselift.training.schedule import Schedule, create_optimiser
+from poselift.training.state import load_state, save_state
 
-STATE_FILE = "training.pt"
-LOG_FILE = "log.csv"
+Batch = tuple[Tensor, ...]
+"""Tensors with one row for each window."""
 
 
 @dataclass(frozen=True)
@@ -44,267 +37,249 @@ class Progress:
 
     Args:
         step: optimiser steps done.
-        loss: mean training loss in millimetres since the last report.
+        steps: of the whole training.
+        loss: mean of what the task calls its loss since the last report.
         seconds_per_step: of wall time, batches included.
         data_share: share of the wall time spent waiting for batches.
-        validation_mm: MPJPE on exact and detected 2D of the validation motions, if just measured.
+        measured: by name, if this is a checkpoint.
     """
 
     step: int
+    steps: int
     loss: float
     seconds_per_step: float
     data_share: float
-    validation_mm: tuple[float, float] | None = None
+    measured: Mapping[str, float] | None = None
 
 
-def learning_rate(step: int, recipe: Recipe) -> float:
-    """Linear warm-up, then a cosine to a hundredth of the peak."""
-    train = recipe.train
-    if step < train.warmup:
-        return train.learning_rate * (step + 1) / train.warmup
-    done = (step - train.warmup) / max(1, train.steps - train.warmup)
-    return train.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+Report = Callable[[Progress], None]
 
 
-def fit(
-    recipe: Recipe,
-    folder: str | Path,
-    train: Sequence[Motion],
-    validation: Sequence[Motion],
-    *,
-    init: str | Path | None = None,
-    report: Callable[[Progress], None] = lambda progress: None,
-    accelerator: str = "auto",
-) -> Path:
-    """Train, and leave the best weights by validation as a checkpoint folder.
+class Task(ABC):
+    """What is learned.
 
-    Continues where an earlier run into the same folder stopped.
+    Attributes:
+        network: what learns; its forward takes the first tensor of a batch.
+        columns: names of what :meth:`checkpoint` measures.
+        loss_name: what the shown loss is called in the curves.
+        steps_per_epoch: optimiser steps of an epoch.
+        belongs_to: what of the data must be the same to continue a run.
+    """
+
+    network: nn.Module
+    columns: tuple[str, ...]
+    loss_name: str
+    steps_per_epoch: int
+    belongs_to: int
+
+    @abstractmethod
+    def batch(self, step: int) -> Batch:
+        """The whole batch of a step, a pure function of seed and step. Called in a thread."""
+
+    @abstractmethod
+    def loss(self, output: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Of what the network gives for a part of a batch: what is minimised, and what is shown."""
+
+    @abstractmethod
+    def learned(self, step: int, batch: Batch) -> None:
+        """After the optimiser's step; ``batch`` is this process's share."""
+
+    @abstractmethod
+    def checkpoint(self, step: int, folder: Path) -> dict[str, float]:
+        """After ``step`` steps: measure the columns, and write weights. In one process only."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """What :meth:`load_state` takes."""
+
+    @abstractmethod
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore an earlier run."""
+
+    def set_mode(self) -> None:
+        """Put the parts of the network into training or evaluation mode."""
+        self.network.train()
+
+
+def create_fabric(
+    precision: Precision, accelerator: str = "auto", devices: int = 1, nodes: int = 1
+) -> Fabric:
+    """Where a training runs.
+
+    With several devices call ``launch()`` of the result: it starts the other processes, which run
+    the same program from its beginning.
 
     Args:
-        recipe: what to train and how.
-        folder: for the best weights, ``training.pt``, ``log.csv`` and TensorBoard's events.
-        train: motions to learn from.
-        validation: motions of other subjects, to choose the checkpoint by.
-        init: checkpoint folder to start from, of the same network.
-        report: called about every second, and after each validation.
-        accelerator: for Fabric: ``"auto"``, ``"cpu"``, ``"cuda"``.
-
-    Returns:
-        The folder.
+        precision: of the arithmetic.
+        accelerator: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        devices: processes on each machine.
+        nodes: machines.
 
     Raises:
-        DataError: a subject is in both sets of motions.
-        CheckpointError: the folder holds the state of another recipe, or ``init`` does not fit.
+        UsageError: the machine does not have them.
     """
-    folder = Path(folder)
-    _check_subjects(train, validation)
-    settings = recipe.train
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=settings.precision)
-    torch.manual_seed(settings.seed)
-    network = models.create(recipe.model.name, **recipe.model.options)
-    config: Any = network.config
-    if init is not None:
-        _copy_weights(load_network(init), network, init)
-    folder.mkdir(parents=True, exist_ok=True)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
-    wrapped, optimiser = fabric.setup(network, optimiser)
-    average = WeightAverage(network, settings.ema)
-    shape = (config.num_frames, config.num_out_frames)
-    held_out = Validation.prepare(
-        validation, *shape, recipe.data.target, recipe.data.normalisation, fabric.device
-    )
-    batches = Batches(
-        MotionBank.from_motions(train, str(fabric.device)),
-        settings.batch_size,
-        *shape,
-        recipe.data,
-        settings.seed,
-    )
-    data = zlib.crc32(b"".join(motion.joints.tobytes() for motion in (*train, *validation)))
-    state = _State(folder / STATE_FILE, recipe, data, network, average, optimiser)
-    first, best = state.resume()
-    about = {
-        "skeleton": H36M_17.name,
-        "fps": batches.bank.fps,
-        "normalisation": recipe.data.normalisation,
-        "target": recipe.data.target,
-        "licence": recipe.about.get("licence", "not stated"),
-        "acknowledgement": recipe.about.get("acknowledgement", ""),
-    }
-    provenance = {"poselift": __version__, "recipe": recipe.to_dict()}
-    log = _Log(folder, first)
-    meter = _Meter()
-    with ThreadPoolExecutor(1) as maker:
-        upcoming = maker.submit(batches, first)
-        for step in range(first, settings.steps):
-            waited = time.perf_counter()
-            inputs, targets = upcoming.result()
-            meter.waiting += time.perf_counter() - waited
-            if step + 1 < settings.steps:
-                upcoming = maker.submit(batches, step + 1)
+    try:
+        return Fabric(
+            accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision
+        )
+    except Exception as error:  # Fabric and torch have half a dozen for it
+        raise UsageError(
+            f"{devices} devices of accelerator {accelerator!r}: {error}", "what this machine has"
+        ) from error
 
-            torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout
+
+def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: Report) -> None:
+    """Do the steps of a recipe that are not done yet.
+
+    Args:
+        task: what is learned; its network is on the device of ``fabric``.
+        recipe: how.
+        folder: for ``training.pt``, the curves, and what the task writes.
+        fabric: where, launched.
+        report: called about every second, and after each checkpoint, in one process.
+
+    Raises:
+        UsageError: the batch cannot be shared out.
+        DataError: the loss is not finite any more.
+        CheckpointError: ``training.pt`` belongs to another recipe or to other data.
+    """
+    settings = recipe.train
+    share = _share(settings.batch_size, settings.accumulate, fabric)
+    schedule = Schedule(
+        settings.schedule,
+        settings.learning_rate,
+        settings.warmup,
+        settings.length(task.steps_per_epoch),
+        task.steps_per_epoch,
+    )
+    network: nn.Module = task.network
+    optimiser = create_optimiser(
+        settings.optimiser,
+        [parameter for parameter in network.parameters() if parameter.requires_grad],
+        settings.learning_rate,
+        settings.weight_decay,
+    )
+    if settings.compile:
+        network = torch.compile(network)  # type: ignore[assignment]  # it is called the same way
+    forward, optimiser = fabric.setup(network, optimiser)
+    # What decides the weights: all of a recipe but its text.
+    whole = {key: value for key, value in recipe.to_dict().items() if key != "about"}
+    belongs_to = {"recipe": whole, "data": task.belongs_to}
+    first = 0
+    if (state := load_state(folder, belongs_to)) is not None:
+        task.load_state(state["task"])
+        optimiser.load_state_dict(state["optimiser"])
+        first = int(state["step"])
+    alone = fabric.world_size == 1
+    # Gradients of a few small position tables; copying them costs nothing that can be measured.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    names = (task.loss_name, *task.columns, "learning_rate")
+    curves = Curves(folder, names, first) if fabric.is_global_zero else None
+    meter = _Meter(schedule.steps)
+    with ThreadPoolExecutor(1) as maker:
+        upcoming = maker.submit(task.batch, first)
+        for step in range(first, schedule.steps):
+            waited = time.perf_counter()
+            batch = tuple(tensor[share] for tensor in upcoming.result())
+            meter.waiting += time.perf_counter() - waited
+            if step + 1 < schedule.steps:
+                upcoming = maker.submit(task.batch, step + 1)
+
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(step, recipe)
-            network.train()
-            predicted = wrapped(inputs).float()
-            error = mpjpe(predicted, targets)
-            loss = error + settings.velocity * velocity_error(predicted, targets)
+                group["lr"] = schedule.rate(step)
+            task.set_mode()
             optimiser.zero_grad()
-            fabric.backward(loss)
-            fabric.clip_gradients(
-                wrapped, optimiser, max_norm=settings.clip, error_if_nonfinite=False
-            )
+            parts = [*zip(*(t.chunk(settings.accumulate) for t in batch), strict=True)]
+            for i, part in enumerate(parts):
+                torch.manual_seed(_dropout_seed(settings.seed, step, fabric, i, len(parts)))
+                with fabric.no_backward_sync(forward, enabled=i + 1 < len(parts)):
+                    loss, shown = task.loss(forward(part[0]), part)
+                    fabric.backward(loss / len(parts))
+                meter.add(shown)
+            if settings.clip:
+                fabric.clip_gradients(
+                    forward, optimiser, max_norm=settings.clip, error_if_nonfinite=False
+                )
             optimiser.step()
-            average.update(network, step)
-            meter.add(error)
+            task.learned(step, batch)
+            meter.done += 1
 
             done = step + 1
-            if done % settings.validate_every == 0 or done == settings.steps:
-                progress = meter.progress(done)
-                # In float32: bfloat16 rounds a joint half a metre away by a millimetre or two.
-                errors = held_out.errors_mm(average.network)
-                progress = replace(progress, validation_mm=errors)
-                log.write(progress, learning_rate(step, recipe))
-                if geometric_mean(errors) < best:
-                    best = geometric_mean(errors)
-                    chosen = {
-                        **about,
-                        "provenance": {**provenance, "step": done},
-                        "validation_mm": dict(zip(("gt", "detector"), errors, strict=True)),
+            if done % settings.validate_every == 0 or done == schedule.steps:
+                mean = _mean(meter.mean(), fabric)
+                progress = meter.progress(done, mean, check=True)
+                if curves is not None:
+                    measured = task.checkpoint(done, folder)
+                    row = {task.loss_name: mean, **measured, "learning_rate": schedule.rate(step)}
+                    curves.write(done, row)
+                    saved = {
+                        "step": done,
+                        "task": task.state(),
+                        "optimiser": optimiser.state_dict(),
                     }
-                    save_checkpoint(folder, recipe.model.name, average.network, chosen)
-                state.save(done, best)
-                report(progress)
-                meter = _Meter()
-            elif meter.due():
-                report(meter.progress(done))
-                meter = _Meter()
-    log.close()
-    return folder
+                    save_state(folder, belongs_to, saved)
+                    report(replace(progress, measured=measured))
+                meter = _Meter(schedule.steps)
+            elif curves is not None and meter.due():
+                # One process that stops would leave the others waiting for it.
+                report(meter.progress(done, float(meter.mean()), check=alone))
+                meter = _Meter(schedule.steps)
+    if curves is not None:
+        curves.close()
+
+
+def _share(batch_size: int, accumulate: int, fabric: Fabric) -> slice:
+    """Rows of a batch that are this process's."""
+    parts = fabric.world_size * accumulate
+    if batch_size % parts:
+        raise UsageError(
+            f"batch_size = {batch_size} for {fabric.world_size} processes with "
+            f"accumulate = {accumulate}",
+            f"a multiple of {parts}",
+        )
+    rows = batch_size // fabric.world_size
+    return slice(fabric.global_rank * rows, (fabric.global_rank + 1) * rows)
+
+
+def _mean(value: Tensor, fabric: Fabric) -> float:
+    """Of a number of each process."""
+    reduced = fabric.all_reduce(value, reduce_op="mean")
+    assert isinstance(reduced, Tensor)
+    return float(reduced)
+
+
+def _dropout_seed(seed: int, step: int, fabric: Fabric, part: int, parts: int) -> int:
+    """Each part of a batch has its own, whichever process computes it."""
+    return seed * 1_000_003 + step + ((fabric.global_rank * parts + part) << 40)
 
 
 class _Meter:
-    """Losses and times since the last report."""
+    """Losses and times since the last report.
 
-    def __init__(self) -> None:
+    Args:
+        steps: of the whole training.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
         self.started = time.perf_counter()
         self.waiting = 0.0
-        self.errors: list[torch.Tensor] = []
+        self.losses: list[Tensor] = []
+        self.done = 0
 
-    def add(self, error: torch.Tensor) -> None:
-        self.errors.append(error.detach())
+    def add(self, loss: Tensor) -> None:
+        self.losses.append(loss.detach())
 
     def due(self) -> bool:
         return time.perf_counter() - self.started > 1.0
 
-    def progress(self, step: int) -> Progress:
+    def mean(self) -> Tensor:
+        return torch.stack(self.losses).mean()
+
+    def progress(self, step: int, loss: float, check: bool) -> Progress:
         wall = time.perf_counter() - self.started
-        loss = float(torch.stack(self.errors).mean()) * 1000
-        if not math.isfinite(loss):
+        if check and not math.isfinite(loss):
             raise DataError(
                 f"training diverged before step {step}", "a finite loss", "lower the learning rate"
             )
-        return Progress(step, loss, wall / len(self.errors), self.waiting / wall)
-
-
-class _Log:
-    """Curves: ``log.csv`` and TensorBoard's events."""
-
-    HEADER = ("step", "loss_mm", "val_gt_mm", "val_detector_mm", "learning_rate")
-
-    def __init__(self, folder: Path, first: int) -> None:
-        self.path = folder / LOG_FILE
-        rows = []
-        if self.path.exists():  # drop what lies after the checkpoint that we resume from
-            with self.path.open(newline="") as file:
-                rows = [row for row in list(csv.reader(file))[1:] if row and int(row[0]) <= first]
-        with atomic_path(self.path) as path, path.open("w", newline="") as file:
-            csv.writer(file).writerows([self.HEADER, *rows])
-        self.board = SummaryWriter(str(folder), purge_step=first + 1)
-
-    def write(self, progress: Progress, rate: float) -> None:
-        assert progress.validation_mm is not None
-        values = (progress.loss, *progress.validation_mm, rate)
-        with self.path.open("a", newline="") as file:
-            csv.writer(file).writerow([progress.step, *(f"{value:.6g}" for value in values)])
-        for name, value in zip(self.HEADER[1:], values, strict=True):
-            self.board.add_scalar(name, value, progress.step)
-        self.board.flush()
-
-    def close(self) -> None:
-        self.board.close()
-
-
-def _check_subjects(train: Sequence[Motion], validation: Sequence[Motion]) -> None:
-    both = {motion.subject for motion in train} & {motion.subject for motion in validation}
-    if both:
-        raise DataError(
-            f"subjects {', '.join(sorted(both))} are in training and in validation",
-            "other persons to choose the checkpoint by",
-        )
-
-
-def _copy_weights(source: nn.Module, network: nn.Module, where: str | Path) -> None:
-    try:
-        network.load_state_dict(source.state_dict())
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{where}: its network does not fit the recipe", "the same network"
-        ) from error
-
-
-@dataclass(frozen=True)
-class _State:
-    """What a run must remember to continue, and ``training.pt`` that holds it."""
-
-    path: Path
-    recipe: Recipe
-    data: int
-    network: nn.Module
-    average: WeightAverage
-    optimiser: Any
-
-    def save(self, step: int, best: float) -> None:
-        """Write it after ``step`` steps, with the best validation error so far."""
-        state = {
-            "recipe": self._settings(),
-            "data": self.data,
-            "network": self.network.state_dict(),
-            "average": self.average.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "step": step,
-            "best": best,
-        }
-        with atomic_path(self.path) as path:
-            torch.save(state, path)
-
-    def resume(self) -> tuple[int, float]:
-        """Restore an earlier run; returns (steps done, best validation error)."""
-        if not self.path.exists():
-            return 0, math.inf
-        try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-            same = state["recipe"] == self._settings() and state["data"] == self.data
-        except Exception as error:  # torch.load has no one exception for a file not its own
-            raise CheckpointError(
-                f"{self.path}: cannot be read ({error.__class__.__name__})",
-                "the state of an unfinished training",
-                "choose another folder or delete the file",
-            ) from error
-        if not same:
-            raise CheckpointError(
-                f"{self.path}: belongs to another recipe or other data",
-                "those that began the run",
-                "choose another folder or delete the file",
-            )
-        self.network.load_state_dict(state["network"])
-        self.average.network.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        return int(state["step"]), float(state["best"])
-
-    def _settings(self) -> dict[str, Any]:
-        """What decides the weights: all of a recipe but its text."""
-        return {key: value for key, value in self.recipe.to_dict().items() if key != "about"}
+        return Progress(step, self.steps, loss, wall / self.done, self.waiting / wall)

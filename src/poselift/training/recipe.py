@@ -19,6 +19,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from poselift.data.batches import DataConfig
 from poselift.data.ranges import check_ranges
 from poselift.errors import DataError, UsageError
+from poselift.training.losses import LossConfig
+from poselift.training.poseclr import PoseCLRConfig
+from poselift.training.schedule import OptimiserName, ScheduleConfig
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -42,44 +45,70 @@ class TrainConfig:
 
     Args:
         steps: optimiser steps.
-        batch_size: windows in a step.
-        learning_rate: peak of the cosine schedule.
+        epochs: passes over the training data; a training ends with whichever of ``steps`` and
+            ``epochs`` comes first, and needs one of them.
+        batch_size: windows in a step, those of all processes together.
+        accumulate: parts that each process computes its windows in, one after the other, to save
+            memory.
+        optimiser: ``"adamw"``, ``"adam"`` or ``"amsgrad"`` (Adam with AMSGrad).
+        learning_rate: peak of the schedule.
         warmup: steps over which the rate rises from 0.
-        weight_decay: of AdamW.
-        ema: decay of the averaged weights, which are the ones evaluated and kept.
-        velocity: weight of the error of frame differences beside the MPJPE.
-        clip: largest norm of the gradient.
+        schedule: how the rate changes after that.
+        weight_decay: of the optimiser.
+        ema: decay of the averaged weights, which are the ones evaluated and kept; 0 for none.
+        loss: what is minimised.
+        clip: largest norm of the gradient; 0 for any.
         precision: of the arithmetic.
+        compile: compile the network with ``torch.compile`` first.
+        labelled: share of the training motion that has labels; see
+            :func:`poselift.data.labelled.choose_labelled`.
+        trained: what learns: ``"all"``, or ``"head"`` for the regression head alone, on an encoder
+            that stays as it was given (linear probe).
         seed: of weights, batches and dropout.
         validate_every: steps between validations; a checkpoint is written at each.
     """
 
-    steps: int
+    steps: int | None = None
+    epochs: int | None = None
     batch_size: int = 128
+    accumulate: int = 1
+    optimiser: OptimiserName = "adamw"
     learning_rate: float = 1e-3
     warmup: int = 300
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     weight_decay: float = 0.01
     ema: float = 0.999
-    velocity: float = 0.5
+    loss: LossConfig = field(default_factory=LossConfig)
     clip: float = 1.0
     precision: Precision = "bf16-mixed"
+    compile: bool = False
+    labelled: float = 1.0
+    trained: Literal["all", "head"] = "all"
     seed: int = 0
     validate_every: int = 500
 
     def __post_init__(self) -> None:
+        if self.steps is None and self.epochs is None:
+            raise UsageError("steps and epochs are not given", "one of them")
         many = math.inf
         check_ranges(
             self,
-            steps=(1, many),
+            **{name: (1, many) for name in ("steps", "epochs") if getattr(self, name) is not None},
             batch_size=(2, many),  # one window alone has no batch statistics
+            accumulate=(1, many),
             learning_rate=(0.0, 1.0),
             warmup=(0, many),
             weight_decay=(0.0, 10.0),
             ema=(0.0, 0.999999),
-            velocity=(0.0, many),
-            clip=(1e-6, many),
+            clip=(0.0, many),
+            labelled=(0.0, 1.0),
             validate_every=(1, many),
         )
+
+    def length(self, epoch_steps: int) -> int:
+        """Optimiser steps of the whole training, with epochs of so many steps."""
+        by_epochs = math.inf if self.epochs is None else self.epochs * epoch_steps
+        return int(min(by_epochs, math.inf if self.steps is None else self.steps))
 
 
 @dataclass(frozen=True)
@@ -90,6 +119,7 @@ class Recipe:
         model: the network.
         train: the schedule.
         data: the batches.
+        poseclr: how the encoder is pre-trained; only in a recipe for ``poselift pretrain``.
         about: free text: expected error, cost, command; ``licence`` and ``acknowledgement`` of the
             data go into the checkpoint.
     """
@@ -97,6 +127,7 @@ class Recipe:
     model: ModelConfig
     train: TrainConfig
     data: DataConfig = field(default_factory=DataConfig)
+    poseclr: PoseCLRConfig | None = None
     about: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -187,7 +218,9 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     if origin in (Union, types.UnionType):
         if value is None:
             return None
-        kind = next(arg for arg in get_args(kind) if arg is not type(None))
+        return _value(next(a for a in get_args(kind) if a is not type(None)), value, where)
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_value(get_args(kind)[0], v, f"{where}[{i}]") for i, v in enumerate(value))
     plain = origin or kind
     if plain is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

@@ -1,8 +1,8 @@
-"""Protocol ``mocap`` on validation subjects, fast enough to run during training."""
+"""Errors on motions that are not trained on, fast enough to measure during training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from poselift.data.mocap import Motion
+from poselift.data.paired import PairedBatches
 from poselift.data.windows import Target, plan_windows
 from poselift.evaluation.mocap import IMAGE_SIZE, camera_joints, detector_noise, project_views
 from poselift.geometry.normalise import Normalisation, normalise
+
+WINDOWS = 2500
+"""About so many are measured, spread evenly."""
 
 
 @dataclass(frozen=True)
@@ -20,17 +24,17 @@ class Validation:
     """Windows of the validation motions, ready for the network.
 
     Args:
-        inputs: (2, W, F, 17, 2) normalised: exact projections, then a detector's.
-        targets: (W, n, 17, 3) metres relative to the pelvis.
-        inside: (W, n) frames that lie inside their clip.
+        inputs: name -> (W, F, 17, 2 or 3) normalised, one or several kinds of 2D joints.
+        targets: (W, n, 17, 3) relative to the pelvis.
+        inside: (W, n) frames that count.
     """
 
-    inputs: Tensor
+    inputs: Mapping[str, Tensor]
     targets: Tensor
     inside: Tensor
 
     @classmethod
-    def prepare(
+    def of_motions(
         cls,
         motions: Sequence[Motion],
         window: int,
@@ -38,11 +42,10 @@ class Validation:
         target: Target,
         normalisation: Normalisation,
         device: torch.device,
-        windows: int = 2500,
     ) -> Validation:
-        """Cut about ``windows`` windows, spread evenly over all motions and cameras."""
+        """Protocol ``mocap``: inputs ``gt`` (exact projections) and ``detector``."""
         frames = 4 * sum(motion.num_frames for motion in motions)
-        every = max(num_out, round(frames / windows))
+        every = max(num_out, round(frames / WINDOWS))
         inputs: tuple[list[Tensor], list[Tensor]] = ([], [])
         targets, inside = [], []
         for motion in motions:
@@ -62,24 +65,44 @@ class Validation:
                     into.append(normalise(x, IMAGE_SIZE, normalisation))
                 targets.append(torch.from_numpy(joints[k][predicted]).float())
                 inside.append(torch.from_numpy(within))
-        both = torch.stack([torch.cat(part) for part in inputs])
-        return cls(both.to(device), torch.cat(targets).to(device), torch.cat(inside).to(device))
+        both = {
+            name: torch.cat(part).to(device)
+            for name, part in zip(("gt", "detector"), inputs, strict=True)
+        }
+        return cls(both, torch.cat(targets).to(device), torch.cat(inside).to(device))
+
+    @classmethod
+    def none(cls) -> Validation:
+        """Nothing to measure on."""
+        return cls({}, torch.empty(0), torch.empty(0))
+
+    @classmethod
+    def of_pairs(cls, batches: PairedBatches) -> Validation:
+        """Windows of a data set with its own 2D joints: input ``val``."""
+        count = min(WINDOWS, batches.num_windows)
+        chosen = torch.linspace(0, batches.num_windows - 1, count).round().long()
+        inputs, targets = batches.take(chosen.to(batches.bank.joints.device))
+        inside = torch.ones(targets.shape[:2], dtype=torch.bool, device=targets.device)
+        return cls({"val": inputs}, targets, inside)
 
     @torch.no_grad()
-    def errors_mm(self, network: nn.Module, batch_size: int = 256) -> tuple[float, float]:
-        """MPJPE in millimetres on exact and on detected 2D joints; ``network`` in eval mode."""
-        out = []
-        for inputs in self.inputs:
+    def errors(self, network: nn.Module, batch_size: int = 256) -> dict[str, float]:
+        """MPJPE of each kind of input, in thousandths of the targets' unit: millimetres.
+
+        ``network`` is in eval mode.
+        """
+        out = {}
+        for name, inputs in self.inputs.items():
             errors = []
             for i in range(0, len(inputs), batch_size):
                 predicted = network(inputs[i : i + batch_size]).float()
                 predicted = predicted - predicted[:, :, :1]
                 error = (predicted - self.targets[i : i + batch_size]).norm(dim=-1).mean(dim=-1)
                 errors.append(error[self.inside[i : i + batch_size]])
-            out.append(float(torch.cat(errors).double().mean()) * 1000)
-        return out[0], out[1]
+            out[name] = float(torch.cat(errors).double().mean()) * 1000
+        return out
 
 
-def geometric_mean(errors: tuple[float, float]) -> float:
+def geometric_mean(errors: Mapping[str, float]) -> float:
     """The number by which the best checkpoint is chosen."""
-    return float(np.sqrt(errors[0] * errors[1]))
+    return float(np.exp(np.log([*errors.values()]).mean()))

@@ -1,0 +1,83 @@
+"""Encoder and regression head of a network, and weights to start from.
+
+A network has an encoder if it has ``encode(x)``: (B, F, 17, 2) -> (B, n, J, C), the features in
+front of its regression head. The head is every weight that these features do not depend on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from poselift.errors import CheckpointError, UsageError
+from poselift.models.checkpoint import load_network, read_config, read_weights
+
+
+def head_keys(network: nn.Module) -> frozenset[str]:
+    """Keys of the state dict that belong to the regression head.
+
+    Raises:
+        UsageError: the network has no encoder.
+    """
+    if not hasattr(network, "encode"):
+        raise UsageError(
+            f"{type(network).__name__} has no encoder", "a network with `encode`, such as htnet"
+        )
+    config: Any = network.config
+    device = next(network.parameters()).device
+    named = dict(network.named_parameters())
+    training = network.training
+    network.eval()  # statistics of a batch stay as they are
+    with torch.enable_grad():
+        features = network.encode(torch.randn(2, config.num_frames, 17, 2, device=device))  # type: ignore[operator]
+        gradients = torch.autograd.grad(features.sum(), [*named.values()], allow_unused=True)
+    network.train(training)
+    head = {name for name, g in zip(named, gradients, strict=True) if g is None}
+    modules = {name.rpartition(".")[0] for name in head}
+    return frozenset(
+        key
+        for key in network.state_dict()
+        if key in head or (key not in named and key.rpartition(".")[0] in modules)
+    )
+
+
+def freeze(network: nn.Module, head: bool) -> frozenset[str]:
+    """Let only the head learn, or all but the head if ``head``; returns `head_keys`."""
+    keys = head_keys(network)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_((name in keys) != head)
+    return keys
+
+
+def start_from(folder: str | Path, network: nn.Module, normalisation: str) -> None:
+    """Copy the weights of a checkpoint folder; those of a pre-trained encoder leave the head alone.
+
+    Args:
+        folder: what ``poselift train`` or ``poselift pretrain`` wrote.
+        network: gets the weights.
+        normalisation: of its input.
+
+    Raises:
+        CheckpointError: the folder is of another network or of another normalisation.
+    """
+    about = read_config(folder)
+    if "pretrained" in about:
+        state = read_weights(folder)
+        state |= {key: network.state_dict()[key] for key in head_keys(network)}
+    else:
+        state = load_network(folder).state_dict()
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{folder}: its network does not fit the recipe", "the same network"
+        ) from error
+    if about.get("normalisation", normalisation) != normalisation:
+        raise CheckpointError(
+            f"{folder}: trained on input normalised by {about['normalisation']!r}",
+            f"{normalisation!r}, as the recipe says",
+            "set data.normalisation",
+        )

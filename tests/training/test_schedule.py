@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from poselift.training.recipe import read_recipe
+from poselift.training.schedule import Schedule, ScheduleConfig, create_optimiser
+
+
+def test_cosine_rises_and_falls() -> None:
+    schedule = Schedule(ScheduleConfig(), peak=1e-3, warmup=10, steps=100, epoch_steps=7)
+    rates = [schedule.rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(1e-4)
+    assert max(rates) == pytest.approx(1e-3)
+    assert rates.index(max(rates)) in (9, 10)
+    assert rates[-1] == pytest.approx(1e-5, rel=0.1)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_htnets_schedule_by_hand() -> None:
+    """Times 0.95 after each epoch, but times 0.5 after each fifth."""
+    config = ScheduleConfig("step", decay=0.95, drop=0.5, drop_every=5)
+    schedule = Schedule(config, peak=1.0, warmup=0, steps=100, epoch_steps=3)
+    rate, expected = 1.0, []
+    for epoch in range(1, 13):
+        expected += [rate] * 3
+        rate *= 0.5 if epoch % 5 == 0 else 0.95
+    assert [schedule.rate(step) for step in range(36)] == pytest.approx(expected)
+
+
+def test_mixstes_and_nanohtnets_schedules() -> None:
+    mixste = ScheduleConfig("step", decay=0.99)
+    assert mixste.factor(160) == pytest.approx(0.99**160)
+    nano = ScheduleConfig("step", drop=0.5, drop_every=5)
+    assert [nano.factor(epoch) for epoch in (0, 4, 5, 9, 10)] == [1, 1, 0.5, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "amsgrad"])
+def test_optimisers(name: str) -> None:
+    parameter = torch.nn.Parameter(torch.ones(2))
+    optimiser = create_optimiser(name, [parameter], 1e-2, 0.1)  # type: ignore[arg-type]
+    assert optimiser.defaults["amsgrad"] is (name == "amsgrad")
+    # Without a gradient, decoupled decay shrinks the weight and decay in the gradient moves it.
+    parameter.grad = torch.zeros(2)
+    optimiser.step()
+    expected = 1 - 1e-2 * 0.1 if name == "adamw" else 1 - 1e-2
+    torch.testing.assert_close(parameter.detach(), torch.full((2,), expected), atol=1e-4, rtol=0)
+
+
+def test_a_training_ends_with_what_comes_first(recipe_file) -> None:
+    def length(*changes: str) -> int:
+        return read_recipe(recipe_file, changes).train.length(epoch_steps=10)
+
+    assert length() == 6
+    assert length("train.steps=100", "train.epochs=3") == 30
+    assert length("train.steps=20", "train.epochs=3") == 20
