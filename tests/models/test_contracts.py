@@ -38,6 +38,9 @@ def test_shape_and_finite(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_gradient_reaches_every_parameter(name: str) -> None:
     network = tiny(name)
+    with torch.no_grad():  # a weight that starts at zero hides those behind it
+        for weight in network.parameters():
+            weight.add_(0.02 * torch.randn_like(weight))
     network(windows(network, 8)).square().sum().backward()
     without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     # A bias in front of a normalisation over the batch has no effect and hence no gradient.

@@ -20,6 +20,7 @@ from poselift.runtime.lifter import Lifter
 from poselift.runtime.streaming import StreamingLifter
 
 SIZE = (1000, 1000)
+ABOUT = {"skeleton": "h36m-17", "fps": 50.0}
 Make = Callable[..., tuple[Path, Any]]
 
 
@@ -95,6 +96,55 @@ def test_a_long_clip_is_lifted_in_pieces(oracle: Make, target: str) -> None:
     folder, backend = oracle(target=target)
     Lifter(folder).lift(clip(1000, persons=2))
     assert backend.largest_batch == module.CHUNK
+
+
+@pytest.fixture(scope="session")
+def whole_window(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoint folder of a network that predicts all of its 9 frames. No graph."""
+    import torch
+
+    from poselift import models
+    from poselift.models.checkpoint import save_checkpoint
+    from poselift.models.registry import REGISTRY
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("whole")
+    name = "mixste+hot"
+    about = {**ABOUT, "target": "centre", "normalisation": "screen"}
+    save_checkpoint(folder, name, models.create(name, **REGISTRY[name].tiny), about)
+    return folder
+
+
+@pytest.mark.parametrize("frames", [1, 2, 9, 40])
+@pytest.mark.parametrize("fps", [24.0, 50.0])
+def test_a_network_that_predicts_its_whole_window(
+    whole_window: Path, frames: int, fps: float
+) -> None:
+    lifter = Lifter(whole_window, "torch")
+    lifted = lifter.lift(clip(frames, fps, persons=2))
+    assert lifted.meta["stride"] == 3
+    assert lifted.joints.shape == (2, frames, 17, 3)
+    assert np.isfinite(lifted.joints).all()
+
+
+def test_one_window_is_what_the_network_says(whole_window: Path) -> None:
+    import torch
+
+    from poselift import models
+    from poselift.geometry.normalise import normalise
+
+    pose = clip(9)
+    lifted = Lifter(whole_window, "torch", stride=9).lift(pose, repair=False)
+    with torch.no_grad():
+        x = torch.from_numpy(normalise(pose.keypoints, SIZE, "screen")).float()
+        joints = models.load(whole_window)(x).numpy()
+    assert np.abs(lifted.joints - (joints - joints[:, :, :1])).max() < 1e-5
+
+
+def test_windows_that_predict_much_are_few_in_a_call(oracle: Make) -> None:
+    folder, backend = oracle(window=243, num_out=243)
+    Lifter(folder).lift(clip(1000))
+    assert backend.largest_batch == 2
 
 
 def test_a_causal_network_knows_no_future(tiny_causal: Path) -> None:

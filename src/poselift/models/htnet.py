@@ -17,8 +17,9 @@ from torch.nn import functional as F
 
 from poselift.errors import UsageError
 from poselift.models.checks import check_rates, check_sizes
+from poselift.models.layers.common import linear_rates
 from poselift.models.layers.graph import skeleton_adjacency
-from poselift.models.layers.topology import Level, PartOrder, TopologyBlock, linear_rates
+from poselift.models.layers.topology import Level, PartOrder, TopologyBlock
 from poselift.models.layers.topology_keys import BLOCK_CONVERT, BLOCK_RENAMES
 from poselift.models.published import Published, published_value
 from poselift.skeleton import H36M_17
@@ -101,14 +102,22 @@ class HTNet(nn.Module):
         self.norm = nn.LayerNorm(config.dim, eps=1e-6)
         self.head = nn.Linear(config.dim, 3)
 
+    def encode(self, x: Tensor) -> Tensor:
+        """(B, 1, 17, 2) normalised 2D joints -> (B, 1, 17, C) features of the joints."""
+        return self._tokens(x).transpose(0, 1)[:, None]
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, 1, 17, 2) normalised 2D joints -> (B, 1, 17, 3) metres relative to the pelvis."""
+        joints: Tensor = self.head(self._tokens(x))  # (17, B, 3)
+        return joints.transpose(0, 1)[:, None]
+
+    def _tokens(self, x: Tensor) -> Tensor:
+        """(B, 1, 17, 2) -> (17, B, C)."""
         tokens = self.embed(x[:, 0].transpose(0, 1))  # (17, B, C)
         tokens = tokens + self.position.transpose(0, 1)  # position (17, 1, C)
         for block in self.blocks:
             tokens = block(tokens)
-        joints: Tensor = self.head(self.norm(tokens))  # (17, B, 3)
-        return joints.transpose(0, 1)[:, None]
+        return self.norm(tokens)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from poselift.errors import UsageError
 from poselift.models.checks import check_rates, check_sizes
 from poselift.models.htnet import NUM_JOINTS, check_topology
+from poselift.models.layers.common import linear_rates
 from poselift.models.layers.graph import chain_adjacency, skeleton_adjacency
-from poselift.models.layers.topology import PartOrder, TopologyBlock, linear_rates
+from poselift.models.layers.topology import PartOrder, TopologyBlock
 from poselift.models.layers.topology_keys import BLOCK_CONVERT, BLOCK_RENAMES
 from poselift.models.published import Published, published_value
 from poselift.skeleton import H36M_17

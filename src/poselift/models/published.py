@@ -79,6 +79,11 @@ def flatten_kernel(weight: Tensor) -> Tensor:
     return weight.permute(0, 2, 1).reshape(weight.shape[0], -1).contiguous()
 
 
+def drop_kernel(weight: Tensor) -> Tensor:
+    """Conv1d weight (out, in, 1) -> linear weight (out, in)."""
+    return weight.squeeze(-1)
+
+
 def as_tensors(state: Mapping[str, Any]) -> dict[str, Tensor]:
     """Accept NumPy arrays beside tensors."""
     return {key: torch.as_tensor(value) for key, value in state.items()}

@@ -29,20 +29,30 @@ class MLP(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: drops the whole branch of a sample (Huang et al. 2016).
+    """Stochastic depth: drops the whole branch of a row (Huang et al. 2016).
 
     Args:
-        rate: probability that a sample's branch is dropped in training.
+        rate: probability that a row's branch is dropped in training.
+        axis: of the tokens that attend to each other, as in ``Attention``; each of their rows has
+            one draw.
     """
 
-    def __init__(self, rate: float = 0.0) -> None:
+    def __init__(self, rate: float = 0.0, axis: int = 0) -> None:
         super().__init__()
         self.rate = rate
+        self.axis = axis
 
     def forward(self, x: Tensor) -> Tensor:
-        """(J, B, C) -> (J, B, C); one draw for each of the B samples."""
+        """(..., C) -> (..., C), such as (J, B, C): one draw for each of the B samples."""
         if self.rate == 0.0 or not self.training:
             return x
         keep = 1.0 - self.rate
-        mask = torch.empty(1, x.shape[1], 1, dtype=x.dtype, device=x.device)  # (1, B, 1)
+        rows = [*x.shape[:-1], 1]
+        rows[self.axis] = 1  # (1, B, 1)
+        mask = torch.empty(rows, dtype=x.dtype, device=x.device)
         return x * mask.bernoulli_(keep).div_(keep)
+
+
+def linear_rates(first: float, last: float, depth: int) -> list[float]:
+    """Stochastic depth rising linearly over the blocks."""
+    return [float(rate) for rate in torch.linspace(first, last, depth)]

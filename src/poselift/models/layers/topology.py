@@ -174,8 +174,3 @@ class TopologyBlock(nn.Module):
             outputs.append(level(share + outputs[-1] if outputs else share))
         merged = torch.cat(outputs, dim=-1)  # (J, B, C)
         return merged + self.drop_path(self.mlp(self.norm_mlp(merged)))
-
-
-def linear_rates(first: float, last: float, depth: int) -> list[float]:
-    """Stochastic depth rising linearly over the blocks."""
-    return [float(rate) for rate in torch.linspace(first, last, depth)]

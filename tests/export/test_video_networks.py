@@ -1,0 +1,66 @@
+"""Networks over windows, as graphs: with the choice of frames and neighbours inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from poselift import models
+from poselift.export.onnx import export_onnx
+from poselift.models.checkpoint import save_checkpoint
+from poselift.models.registry import REGISTRY
+from poselift.runtime.backends import OnnxRuntime
+
+ABOUT = {"skeleton": "h36m-17", "fps": 50.0, "normalisation": "person", "target": "centre"}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "choices"),
+    [
+        ("tcn", {}, 0),
+        pytest.param("mhformer", {}, 0, marks=pytest.mark.slow),
+        ("motionagformer", {"depth": 1}, 1),
+        pytest.param("motionagformer+hot", {}, 4, marks=pytest.mark.slow),
+        pytest.param("mhformer+tpc", {}, 2, marks=pytest.mark.slow),
+        ("mixste+hot", {}, 2),
+        pytest.param("mixste", {}, 0, marks=pytest.mark.slow),
+        pytest.param("mixste+h2ot", {}, 2, marks=pytest.mark.slow),
+        pytest.param("mixste+tpc", {}, 2, marks=pytest.mark.slow),
+        pytest.param(
+            "mixste+hot", {"prune": "attention", "recover": "linear"}, 1, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "mixste+hot", {"prune": "motion", "recover": "nearest"}, 1, marks=pytest.mark.slow
+        ),
+        pytest.param("motionbert", {}, 0, marks=pytest.mark.slow),
+        pytest.param("motionbert+hot", {}, 2, marks=pytest.mark.slow),
+    ],
+)
+def test_a_graph_is_its_network(
+    name: str, options: dict[str, Any], choices: int, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    network = models.create(name, **{**REGISTRY[name].tiny, **options}).eval()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    save_checkpoint(tmp_path, name, network, ABOUT)
+    frames = network.config.num_frames
+    # A person who stands still, and one who does so at the ends, as at the ends of a clip: all
+    # those frames are as similar as can be.
+    rng = np.random.default_rng(0)
+    moving = rng.normal(size=(1, frames, 17, 2)).astype(np.float32)
+    still = moving[:, [0] * frames]
+    ends = moving[:, np.arange(frames).clip(frames // 3, frames // 2)]
+    hard = np.concatenate([still, ends])
+    report = export_onnx(tmp_path, weights="float32", windows=hard)  # compares at batch 1 and 7
+    assert report.nodes.get("TopK", 0) == choices
+    graph = OnnxRuntime(report.path, threads=1)
+    batch = np.concatenate([moving, hard, -moving])
+    with torch.no_grad():
+        expected = network(torch.from_numpy(batch)).numpy()
+    assert np.abs(graph(batch) - expected).max() < 1e-4
