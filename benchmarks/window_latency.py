@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -47,7 +46,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=20, help="calls of a contender in a round")
     parser.add_argument("--json", type=Path, default=RESULTS)
     options = parser.parse_args()
-    core = bind_to_one_core()
+    core = machine.bind_to_one_core()
     torch.set_num_threads(1)
 
     contenders: dict[str, Callable[[], Any]] = {}
@@ -151,15 +150,6 @@ def summary(seconds: list[float]) -> dict[str, Any]:
         "quartiles_ms": [round(float(low), 4), round(float(high), 4)],
         "min_ms": round(min(seconds) * 1e3, 4),
     }
-
-
-def bind_to_one_core() -> int | None:
-    """Number of the core, ``None`` where the system cannot."""
-    if not hasattr(os, "sched_setaffinity"):
-        return None
-    core = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
-    return core
 
 
 if __name__ == "__main__":

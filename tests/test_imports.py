@@ -15,11 +15,13 @@ ORDER = (
     ("layouts", "poses"),
     ("geometry", "conversion"),
     ("motion",),
-    ("keypoints", "metrics", "data", "viewer"),
+    ("keypoints",),
+    ("metrics", "data"),
     ("checkpoints", "detect"),
     ("models",),
-    ("runtime", "evaluation"),
+    ("runtime", "evaluation", "viewer"),
     ("training", "export"),
+    ("bench",),
     ("cli",),
 )
 """From the ground up; rooms side by side do not know each other."""

@@ -20,4 +20,4 @@ def test_exports_a_file_that_lifts_alike(command, checkpoint, walk_file, tmp_pat
 
     done = command("export", graph, "-o", tmp_path / "again.onnx")
     assert done.code == 2
-    assert "already an ONNX file" in done.err
+    assert "already an exported file" in done.err

@@ -151,7 +151,7 @@ def run_command(words: list[str]) -> None:
         return  # an installation too; tests/detect runs it
     if "walk.mp4" in words and not Path("walk.mp4").exists():
         return  # a user's machine: the sample videos are not in the project
-    if words[1] == "train":
+    if words[1] in ("train", "pretrain"):
         words = [*words, "train.steps=1", "train.batch_size=2", "train.validate_every=1"]
     assert main(words[1:]) == 0
 

@@ -45,7 +45,7 @@ def make(folder: Path, model: str, dtype: torch.dtype, **overrides: Any) -> Path
 
 @pytest.fixture(scope="module", params=["nanohtnet", "htnet"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny network and all its graphs: the traced one is made once."""
+    """A tiny network and its float graphs."""
     folder = tmp_path_factory.mktemp(request.param)
     tiny = {**REGISTRY[request.param].tiny, "depth": 1}
     make(folder, request.param, torch.float16, **tiny)
@@ -59,18 +59,22 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return folder
 
 
-def trace_once(patch: pytest.MonkeyPatch) -> None:
-    trace: Callable[..., onnx.ModelProto] = module._trace
-    traced: list[onnx.ModelProto] = []
+TRACE: Callable[..., onnx.ModelProto] = module.trace
+traced: dict[tuple[str, int], onnx.ModelProto] = {}
 
-    def cached(*args: Any) -> onnx.ModelProto:
-        if not traced:
-            traced.append(trace(*args))
+
+def trace_once(patch: pytest.MonkeyPatch) -> None:
+    """Frozen networks once, and others: tracing takes seconds."""
+
+    def cached(network: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> onnx.ModelProto:
+        key = type(network).__name__, len(list(network.buffers()))
+        if key not in traced:
+            traced[key] = TRACE(network, inputs)
         copy = onnx.ModelProto()
-        copy.CopyFrom(traced[0])
+        copy.CopyFrom(traced[key])
         return copy
 
-    patch.setattr(module, "_trace", cached)
+    patch.setattr(module, "trace", cached)
 
 
 @pytest.mark.parametrize("weights", ["float16", "float32", "beside"])
@@ -102,8 +106,8 @@ def test_weights_are_held_once(exported: Path) -> None:
     assert {e.value for t in outside for e in t.external_data if e.key == "location"} == {
         "weights.safetensors"
     }
-    assert len(outside) > 5
-    assert sizes["float16"] < 0.8 * sizes["float32"]
+    assert len(outside) >= 3  # small products of weights are constants by themselves
+    assert sizes["float16"] < 0.9 * sizes["float32"]  # the folding is in it as nodes
 
 
 def test_an_export_alone_is_enough(exported: Path, tmp_path: Path) -> None:
@@ -125,6 +129,9 @@ def test_a_graph_that_differs_is_refused(exported: Path, monkeypatch: pytest.Mon
     bad = np.full((1, about.window, 17, 2), 1e30, np.float32)  # torch itself gives no number
     with pytest.raises(CheckpointError, match="differs from torch"):
         export_onnx(exported, path, weights="float32", windows=bad)
+    monkeypatch.setitem(module.P1_TOLERANCES, "float32", -1.0)  # type: ignore[arg-type]  # a dict
+    with pytest.raises(CheckpointError, match="larger mean joint error"):
+        export_onnx(exported, path, weights="float32")
     assert not path.exists()
     assert not list(exported.glob(".poselift-*"))
 
@@ -140,18 +147,19 @@ def test_bad_arguments(exported: Path, tmp_path: Path) -> None:
         export_onnx(tmp_path / "nothing")
 
 
-def test_float16_of_float32_weights(tmp_path: Path) -> None:
+def test_16_bits_of_float32_weights(tmp_path: Path) -> None:
     folder = make(tmp_path, "martinez", torch.float32, hidden=32, depth=1)
     network = models.load(folder)
     with torch.no_grad():
         for weight in network.parameters():
             weight.mul_(0.5)
     save_checkpoint(folder, "martinez", network, ABOUT)
-    report = export_onnx(folder)
-    assert 1e-6 < report.rounding < 1e-3
-    assert report.largest_difference < 1e-5
-    assert export_onnx(folder, weights="float32").rounding == 0
-    for factor, message in ((100, "in float16 move joints"), (1e6, "too large for float16")):
+    for weights, least, most in (("float16", 1e-6, 1e-3), ("bfloat16", 1e-4, 3e-2)):
+        report = export_onnx(folder, weights=weights)  # type: ignore[arg-type]  # two of them
+        assert least < report.agreement.largest < most
+        assert report.largest_difference < 1e-5
+    assert export_onnx(folder, weights="float32").agreement.largest < 1e-6
+    for factor, message in ((100, "differs from torch"), (1e6, "too large for float16")):
         with torch.no_grad():
             for weight in network.parameters():
                 weight.mul_(factor)
@@ -165,6 +173,6 @@ def test_the_full_network(tmp_path: Path) -> None:
     folder = make(tmp_path, "nanohtnet", torch.float16)
     report = export_onnx(folder, weights="beside")
     assert report.largest_difference < 1e-5
-    assert report.size < 300_000
+    assert report.size < 260_000
     assert (folder / "weights.safetensors").stat().st_size < 6_000_000
     assert Lifter(folder, threads=1).about.window == 243

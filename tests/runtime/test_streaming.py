@@ -230,3 +230,43 @@ def test_a_source_faster_than_it_said(tiny_causal: Path) -> None:
     assert_equal(stream(lifter, pose), Lifter(tiny_causal).lift(pose))
     assert lifter._buffer is not None
     assert len(lifter._buffer._arrays["times"]) < 400
+
+
+def test_a_place_goes_to_another_person(tiny_causal: Path) -> None:
+    pose = source(30, 50, 2, gaps=False)
+    lifter = StreamingLifter(tiny_causal, image_size=SIZE)
+    with pytest.raises(UsageError, match="person 0"):
+        lifter.forget(0)
+    stream(lifter, pose)
+    lifter.forget(1)
+    with pytest.raises(UsageError, match="person 2"):
+        lifter.forget(2)
+    newcomer = pose.keypoints[:, 7].copy()
+    newcomer[1] += 50
+    found = lifter.push(newcomer)
+    fresh = StreamingLifter(tiny_causal, image_size=SIZE).push(newcomer)
+    assert found is not None
+    assert fresh is not None
+    # As if they had never met, while the other person has a past.
+    np.testing.assert_allclose(found.joints[1], fresh.joints[1], atol=1e-5)
+    assert np.abs(found.joints[0] - fresh.joints[0]).max() > 1e-3
+
+
+def test_memory_does_not_grow(tiny_causal: Path) -> None:
+    import tracemalloc
+
+    pose = source(60, 50, 2, gaps=False)
+    lifter = StreamingLifter(tiny_causal, image_size=SIZE)
+    stream(lifter, pose, with_times=False)
+    tracemalloc.start()
+    try:
+        for t in range(60):
+            lifter.push(pose.keypoints[:, t])
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(3):
+            for t in range(60):
+                lifter.push(pose.keypoints[:, t])
+        after = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert after - before < 2000

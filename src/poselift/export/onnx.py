@@ -1,21 +1,20 @@
 """Export to ONNX: dynamic batch, everything needed to use the network in the file's metadata.
 
-The graph computes in float32. Its weights are stored in float16, half the size, and widened by
-nodes that ONNX Runtime folds when it loads the graph. A graph that lies in a checkpoint folder
-can also read them straight from ``weights.safetensors`` beside it: ONNX's external data is a
-file, an offset and a length, and that is what a safetensors file is made of.
+The graph is that of `poselift.export.folded`. Weights in 16 bits are kept as they were trained,
+and widened and folded by nodes that a runtime computes once, when it loads the graph. A graph
+that lies in a checkpoint folder can also read them straight from ``weights.safetensors`` beside
+it: ONNX's external data is a file, an offset and a length, and that is what a safetensors file is
+made of. The arithmetic is float32, or integers where the weights are int8.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import struct
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -27,22 +26,54 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from poselift.checkpoints import GRAPH_FILE, WEIGHTS_FILE, About, read_config
-from poselift.data import procedural
+from poselift.data.mocap import Motion
 from poselift.errors import CheckpointError, DataError, UsageError
-from poselift.evaluation.mocap import IMAGE_SIZE, project_views
+from poselift.evaluation.mocap import IMAGE_SIZE
+from poselift.export.folded import fold, freeze
+from poselift.export.quantise import quantise
+from poselift.export.raw import INPUTS, RawNetwork
+from poselift.export.sample import (
+    BATCH_SIZES,
+    Agreement,
+    Network,
+    Sample,
+    agreement,
+    sample,
+)
+from poselift.export.trace import describe, trace
 from poselift.files import atomic_path
-from poselift.geometry.normalise import normalise
 from poselift.models import load
-from poselift.runtime.backends import CONFIG_KEY, WEIGHTS_KEY, OnnxRuntime, file_crc32
+from poselift.runtime.backends import (
+    CONFIG_KEY,
+    RAW_KEY,
+    WEIGHTS_KEY,
+    file_crc32,
+    open_session,
+)
 
-OPSET = 20  # the first with Gelu as one node
-IR_VERSION = 10  # what ONNX Runtime 1.20, the oldest that we support, can read
-TOLERANCE = 1e-4
-"""Metres that the exported graph may differ from torch with the same weights."""
-ROUNDING_TOLERANCE = 1e-3
-"""Metres that rounding the weights to float16 may move a joint of a walking person."""
+Weights = Literal["float16", "float32", "bfloat16", "int8", "beside"]
 
-Weights = Literal["float16", "float32", "beside"]
+TOLERANCES: Mapping[Weights, float] = {
+    "float32": 1e-4,
+    "beside": 1e-4,
+    "float16": 1e-3,
+    "bfloat16": 3e-2,
+    "int8": 5e-2,
+}
+"""Metres that a joint of a moving person may differ from torch with the weights as trained."""
+P1_TOLERANCES: Mapping[Weights, float] = {
+    "float32": 1e-5,
+    "beside": 1e-5,
+    "float16": 3e-4,
+    "bfloat16": 1e-3,
+    "int8": 3e-4,
+}
+"""Metres that the mean joint error may grow."""
+SAME = 1e-4
+"""Metres that a graph may differ from torch with the very same weights, whatever comes in."""
+
+_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+_COMPARED, _CALIBRATED = 32, 64  # windows
 
 _Array = npt.NDArray[Any]
 
@@ -56,20 +87,110 @@ class ExportReport:
         size: its size in bytes, without a weights file beside it.
         nodes: number of nodes of the graph by operator, as exported.
         largest_difference: from torch with the same weights, metres: the largest over all
-            windows, frames, joints and axes.
-        rounding: how far float16 weights move a joint at most on real windows, metres; 0 where
-            the weights are kept as they are.
-        windows: number of windows compared at each batch size.
-        batch_sizes: batch sizes compared.
+            windows, frames, joints and axes. That of int8 is in ``agreement`` alone.
+        agreement: with torch and the weights as trained, on moving persons.
+        kept_float: names of the products that stayed in float beside int8 ones.
     """
 
     path: Path
     size: int
     nodes: Mapping[str, int]
     largest_difference: float
-    rounding: float
-    windows: int
-    batch_sizes: tuple[int, ...]
+    agreement: Agreement
+    kept_float: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A checkpoint folder about to be exported.
+
+    Args:
+        about: what it says of itself.
+        network: in torch.
+        expected: what torch gives with the weights as trained.
+        sample: windows to compare on.
+        source: ``WEIGHTS_KEY`` of the metadata.
+        motions: where the sample is from.
+    """
+
+    about: About
+    network: nn.Module
+    sample: Sample
+    expected: npt.NDArray[np.float32]
+    source: dict[str, Any]
+    motions: Sequence[Motion]
+
+    @classmethod
+    def read(cls, folder: Path, motions: Sequence[Motion] = ()) -> Loaded:
+        """Load a folder; ``CheckpointError`` where there is none."""
+        about = About.parse(read_config(folder), str(folder))
+        network = load(folder)
+        compared = sample(about, _COMPARED, motions, first=10_000)
+        return cls(
+            about,
+            network,
+            compared,
+            in_torch(network)(compared.windows),
+            {"crc32": file_crc32(folder / WEIGHTS_FILE)},
+            motions,
+        )
+
+    @cached_property
+    def calibration(self) -> Sample:
+        """Other windows, to calibrate on."""
+        return sample(self.about, _CALIBRATED, self.motions)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What every export carries."""
+        return {CONFIG_KEY: self.about.content, WEIGHTS_KEY: self.source}
+
+    def check(
+        self,
+        path: Path,
+        exported: Network,
+        weights: Weights,
+        tolerance: float | None = None,
+        *,
+        raw: bool = False,
+    ) -> Agreement:
+        """Compare; ``CheckpointError`` where it differs by more than allowed.
+
+        Args:
+            path: named in the error.
+            exported: takes normalised windows, or pixels if it is a raw one.
+            weights: how they are stored.
+            tolerance: largest distance of a joint, metres; ``TOLERANCES`` if not given.
+            raw: whether it is one.
+        """
+        most = TOLERANCES[weights] if tolerance is None else tolerance
+        found = agreement(self.expected, exported, self.sample, raw=raw)
+        for what, value, limit in (
+            ("differs from torch", found.largest, most),
+            (
+                "has a larger mean joint error than torch,",
+                found.p1_change,
+                P1_TOLERANCES[weights],
+            ),
+        ):
+            if not value <= limit:
+                raise CheckpointError(
+                    f"{path}: {what} by {value * 1000:.4f} mm",
+                    f"at most {limit * 1000:g} mm",
+                    "nothing was written; allow more, or choose another precision",
+                )
+        return found
+
+
+def in_torch(network: nn.Module) -> Network:
+    """A call of a network in eval mode with arrays."""
+
+    def run(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        with torch.inference_mode():
+            joints: npt.NDArray[np.float32] = network(torch.from_numpy(x)).numpy()
+        return joints
+
+    return run
 
 
 def export_onnx(
@@ -77,24 +198,29 @@ def export_onnx(
     path: str | Path | None = None,
     *,
     weights: Weights = "float16",
-    tolerance: float = TOLERANCE,
+    raw: bool = False,
+    tolerance: float | None = None,
     windows: npt.NDArray[np.float32] | None = None,
+    motions: Sequence[Motion] = (),
 ) -> ExportReport:
     """Export a checkpoint folder, and compare the graph with torch before it is kept.
 
     Args:
         folder: checkpoint folder.
         path: file to write; ``model.onnx`` in the folder if not given.
-        weights: ``"float16"`` or ``"float32"`` in the graph, or ``"beside"``: read from the
-            ``weights.safetensors`` of the folder, in which the graph must then lie.
-        tolerance: largest difference from torch allowed, metres.
-        windows: (B, F, 17, 2) normalised windows to compare on, beside random ones and those of
-            a walking person.
+        weights: ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"int8"`` in the graph, or
+            ``"beside"``: read from the ``weights.safetensors`` of the folder, in which the graph
+            must then lie.
+        raw: pixels and image size in, see `poselift.export.raw`.
+        tolerance: largest distance of a joint from torch with the weights as trained, metres;
+            ``TOLERANCES`` if not given.
+        windows: (B, F, 17, 2) normalised windows on which the graph is compared with torch, beside
+            random ones and those of moving persons.
+        motions: motion capture to compare and calibrate on; people made from formulas if not given.
 
     Raises:
-        CheckpointError: no checkpoint, a graph that differs from torch by more than
-            ``tolerance``, or weights that float16 changes by more than ``ROUNDING_TOLERANCE``;
-            nothing is written then.
+        CheckpointError: no checkpoint, a graph that differs from torch by more than allowed, or
+            one whose mean joint error is larger by more than ``P1_TOLERANCES``; nothing is written.
         UsageError: unknown ``weights``, or ``"beside"`` for a file in another folder.
         DataError: ``windows`` of another shape, or the file cannot be written.
     """
@@ -106,150 +232,159 @@ def export_onnx(
         raise UsageError(
             f"{path}: not in {folder}", "a file in the folder whose weights it reads", ""
         )
-    about = About.parse(read_config(folder), str(folder))
-    file = folder / WEIGHTS_FILE
-    network = load(folder)
-    source: dict[str, Any] = {"crc32": file_crc32(file)}
-    noise, real = _samples(about, windows)
-    rounding = _round(network, real) if weights == "float16" else 0.0
-    if not rounding <= ROUNDING_TOLERANCE:
-        raise CheckpointError(
-            f"{folder}: its weights in float16 move joints by {rounding * 1000:.3f} mm",
-            f"at most {ROUNDING_TOLERANCE * 1000:g} mm",
-            "export with float32 weights",
-        )
-    samples = np.concatenate([noise, real])
-    proto = _trace(network, about)
-    nodes = Counter(node.op_type for node in proto.graph.node)
+    loaded = Loaded.read(folder, motions)
+    any_windows = _windows(loaded, windows)
+    proto, kept = build(loaded, weights, raw=raw)
+    nodes = counted(proto)
+    metadata = loaded.metadata
     if weights == "beside":
-        _read_from(proto, file, network)
-        source["file"] = WEIGHTS_FILE
-    elif weights == "float16":
-        _halve(proto, network)
-    metadata = {CONFIG_KEY: about.content, WEIGHTS_KEY: source}
-    helper.set_model_props(proto, {key: json.dumps(value) for key, value in metadata.items()})
-    proto.ir_version = IR_VERSION
-    proto.producer_name, proto.producer_version = "poselift", ""
+        _read_from(proto, folder / WEIGHTS_FILE, loaded.network)
+        metadata[WEIGHTS_KEY] = {**loaded.source, "file": WEIGHTS_FILE}
+    if raw:
+        metadata[RAW_KEY] = list(INPUTS)
+    describe(proto, metadata)
 
-    batch_sizes = (1, 7)
     with atomic_path(path) as temporary:
         temporary.write_bytes(proto.SerializeToString())
         onnx.checker.check_model(str(temporary), full_check=True)
-        exported = OnnxRuntime(temporary, threads=1)
-        difference = max(_difference(network, exported, samples, size) for size in batch_sizes)
-        if not difference <= tolerance:
-            raise CheckpointError(
-                f"{path}: differs from torch by {difference * 1000:.4f} mm",
-                f"at most {tolerance * 1000:.4f} mm",
-                "nothing was written",
-            )
-    size = path.stat().st_size
-    return ExportReport(path, size, nodes, difference, rounding, len(samples), batch_sizes)
+        exported = in_onnxruntime(temporary)
+        found = loaded.check(path, exported, weights, tolerance, raw=raw)
+        difference = np.nan
+        if weights != "int8" and not raw:
+            # With the weights as rounded by now: arithmetic only, whatever comes in.
+            difference = _difference(loaded.network, exported, any_windows)
+            if not difference <= SAME:
+                raise CheckpointError(
+                    f"{path}: differs from torch by {difference * 1000:.4f} mm",
+                    f"at most {SAME * 1000:g} mm",
+                    "nothing was written",
+                )
+    return ExportReport(path, path.stat().st_size, nodes, difference, found, kept)
 
 
-def _samples(
-    about: About, windows: npt.NDArray[np.float32] | None
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Normalised windows (B, F, 17, 2): noise; a person seen by four cameras and the caller's."""
-    shape = (about.window, 17, 2)
+def build(
+    loaded: Loaded, weights: Weights, *, raw: bool = False
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """The graph, without metadata, and the names of products that stayed in float beside int8.
+
+    Weights in 16 bits are rounded in ``loaded.network``. ``"beside"`` gives them in float32.
+
+    Args:
+        loaded: the checkpoint.
+        weights: how they are stored.
+        raw: see :func:`export_onnx`.
+    """
+    if weights in _DTYPES:
+        _round(loaded.network, _DTYPES[weights])
+    network = fold(loaded.network)
+    if weights in ("float32", "int8"):
+        freeze(network)
+    # Two, since torch takes a batch of one for a constant.
+    inputs = {"x": torch.zeros(2, loaded.about.window, 17, 2)}
+    fixed: dict[str, npt.NDArray[np.float32]] = {}
+    if raw:
+        network = RawNetwork(network, loaded.about.normalisation)
+        fixed = {INPUTS[1]: np.array(IMAGE_SIZE, np.float32)}
+        examples = torch.from_numpy(loaded.sample.pixels[:2]), torch.tensor(fixed[INPUTS[1]])
+        inputs = dict(zip(INPUTS, examples, strict=True))
+    proto = trace(network, inputs)
+    if weights == "int8":
+        compared, calibrated = (
+            part.pixels if raw else part.windows for part in (loaded.sample, loaded.calibration)
+        )
+        reference = loaded.sample.p1(loaded.expected)
+        proto, layers = quantise(
+            proto,
+            calibrated,
+            lambda run: loaded.sample.p1(run(compared)) - reference,
+            P1_TOLERANCES[weights] / 2,  # other windows lose a little more
+            fixed=fixed,
+        )
+        _halve(proto, {tensor.name for tensor in proto.graph.initializer}, torch.float16)
+        return proto, tuple(layer.node for layer in layers)
+    if weights in _DTYPES:
+        state = _by_value(loaded.network)
+        # Weights alone: they are of 16 bits by now, which a cosine matrix is not.
+        rounded = {
+            tensor.name
+            for tensor in proto.graph.initializer
+            if numpy_helper.to_array(tensor).tobytes() in state
+        }
+        _halve(proto, rounded, _DTYPES[weights])
+    return proto, ()
+
+
+def counted(proto: onnx.ModelProto) -> Mapping[str, int]:
+    """Number of nodes by operator."""
+    return Counter(node.op_type for node in proto.graph.node)
+
+
+def in_onnxruntime(path: Path) -> Network:
+    """A call of a graph in ONNX Runtime; a raw one for images of the sample's size."""
+    opened = open_session(path, threads=1)
+    windows, *others = (source.name for source in opened.get_inputs())
+    fixed = {name: np.array(IMAGE_SIZE, np.float32) for name in others}
+
+    def run(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        joints: npt.NDArray[np.float32] = opened.run(None, {windows: x, **fixed})[0]
+        return joints
+
+    return run
+
+
+def _windows(loaded: Loaded, windows: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32]:
+    """Normalised windows (B, F, 17, 2): noise, the sample's, and the caller's."""
+    shape = (loaded.about.window, 17, 2)
     noise = np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32)
-    walk = procedural.generate("walk", about.window / about.fps, about.fps)
-    person = project_views(walk)[:, : about.window].astype(np.float32)
-    real = normalise(person, IMAGE_SIZE, about.normalisation)
-    if windows is None:
-        return noise, real
-    given = np.asarray(windows, dtype=np.float32)
-    if given.shape[1:] != shape or not np.isfinite(given).all():
-        raise DataError(f"windows of shape {given.shape}", f"(B, {shape}), finite numbers")
-    return noise, np.concatenate([real, given])
+    parts = [noise, loaded.sample.windows[:4]]
+    if windows is not None:
+        given = np.asarray(windows, dtype=np.float32)
+        if given.shape[1:] != shape or not np.isfinite(given).all():
+            raise DataError(f"windows of shape {given.shape}", f"(B, {shape}), finite numbers")
+        parts.append(given)
+    return np.concatenate(parts)
 
 
-def _round(network: nn.Module, samples: npt.NDArray[np.float32]) -> float:
-    """Round the weights to float16 in place; returns how far that moves a joint, metres."""
-    x = torch.from_numpy(samples)
-    with torch.inference_mode():
-        before = network(x)
+def _round(network: nn.Module, dtype: torch.dtype) -> None:
+    """Round the weights to 16 bits in place."""
     with torch.no_grad():
         for key, weight in network.state_dict().items():
-            weight.copy_(weight.half())
+            weight.copy_(weight.to(dtype))
             if not weight.isfinite().all():
                 raise CheckpointError(
-                    f"weight {key!r} is too large for float16", "numbers below 65504"
+                    f"weight {key!r} is too large for {dtype}".replace("torch.", ""),
+                    "numbers below 65504",
                 )
-    with torch.inference_mode():
-        return float((network(x) - before).norm(dim=-1).max())
 
 
-def _difference(
-    network: nn.Module, exported: OnnxRuntime, samples: npt.NDArray[np.float32], batch: int
-) -> float:
-    """Largest absolute difference in metres, in batches of this size."""
+def _difference(network: nn.Module, exported: Network, windows: npt.NDArray[np.float32]) -> float:
+    """Largest absolute difference in metres, in batches of several sizes."""
     largest = 0.0
-    with torch.inference_mode():
-        for i in range(0, len(samples), batch):
-            x = samples[i : i + batch]
-            gap = np.abs(network(torch.from_numpy(x)).numpy() - exported(x)).max()
+    for size in BATCH_SIZES:
+        for i in range(0, len(windows), size):
+            x = windows[i : i + size]
+            gap = np.abs(in_torch(network)(x) - exported(x)).max()
             largest = max(largest, float(gap)) if np.isfinite(gap) else np.inf
     return largest
-
-
-def _trace(network: nn.Module, about: About) -> onnx.ModelProto:
-    """The graph with float32 weights inside: ``x`` (batch, F, 17, 2) -> ``joints``."""
-    # Two, since torch takes a batch of one for a constant.
-    example = torch.zeros(2, about.window, 17, 2)
-    with _quiet():
-        program = torch.onnx.export(
-            network.eval(),
-            (example,),
-            dynamo=True,
-            external_data=False,
-            opset_version=OPSET,
-            input_names=["x"],
-            output_names=["joints"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            verbose=False,
-        )
-    assert program is not None
-    proto: onnx.ModelProto = program.model_proto
-    # Names and shapes of intermediate values, and the Python stack of each node: a third of a
-    # small graph, and no runtime needs them.
-    del proto.graph.value_info[:]
-    for node in proto.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    del proto.graph.metadata_props[:]
-    return proto
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's warnings about its own insides and packages we do not use."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 _SMALL = 256
 """Numbers up to which a constant stays as it is: nothing to gain, and shapes among them."""
 
 
-def _halve(proto: onnx.ModelProto, network: nn.Module) -> None:
-    """Store weights, rounded already, in float16, and widen them in the graph."""
-    state = _by_value(network)
+def _halve(proto: onnx.ModelProto, names: set[str], dtype: torch.dtype) -> None:
+    """Store these constants in 16 bits where they are float32, and widen them in the graph."""
     widened = []
     for tensor in proto.graph.initializer:
-        value = numpy_helper.to_array(tensor)
-        # Weights alone: they are of float16 by now, which a cosine matrix is not.
-        if value.size > _SMALL and value.tobytes() in state:
-            name = tensor.name
-            tensor.CopyFrom(numpy_helper.from_array(value.astype(np.float16), f"{name}.0"))
-            widened.append(helper.make_node("Cast", [f"{name}.0"], [name], to=TensorProto.FLOAT))
+        name, large = tensor.name, np.prod(tensor.dims) > _SMALL
+        if name not in names or not large or tensor.data_type != TensorProto.FLOAT:
+            continue
+        value = torch.from_numpy(numpy_helper.to_array(tensor).copy()).to(dtype)
+        kind = TensorProto.FLOAT16 if dtype == torch.float16 else TensorProto.BFLOAT16
+        content = value.view(torch.uint16).numpy().tobytes()
+        half = helper.make_tensor(f"{name}.0", kind, tensor.dims, content, raw=True)
+        tensor.CopyFrom(half)
+        widened.append(helper.make_node("Cast", [f"{name}.0"], [name], to=TensorProto.FLOAT))
     _prepend(proto, widened)
 
 

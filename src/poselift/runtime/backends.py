@@ -1,10 +1,12 @@
-"""What runs a network: ONNX Runtime, or torch."""
+"""What runs a network: ONNX Runtime, torch, or the program that an exported file is for."""
 
 from __future__ import annotations
 
 import json
+import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +26,15 @@ CONFIG_KEY = "poselift"
 WEIGHTS_KEY = "poselift_weights"
 """Metadata: ``crc32`` of the ``weights.safetensors`` that the graph was exported from, and
 ``file``, its name, where the graph reads its weights from there."""
+
+
+RAW_KEY = "poselift_raw"
+"""Metadata of a raw graph: the names of its inputs."""
+PRECISION_KEY = "poselift_precision"
+"""Metadata of a file for OpenVINO: what it computes in, ``f32`` or ``bf16``."""
+
+PIECE = 16
+"""Windows at once: what a layer leaves of more of them does not fit into a core's cache."""
 
 
 class Backend(Protocol):
@@ -48,36 +59,119 @@ class OnnxRuntime:
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = checked_threads(threads) or 0
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors come as exceptions
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path.resolve()), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # its exceptions have no root of their own
-            raise CheckpointError(
-                f"{path}: ONNX Runtime cannot load it ({str(error)[:300]})",
-                "a graph that `poselift export` wrote",
-            ) from error
-        about = self._session.get_modelmeta().custom_metadata_map
-        try:
-            content = json.loads(about[CONFIG_KEY])
-            weights = dict(json.loads(about.get(WEIGHTS_KEY, "{}")))
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"{path}: no metadata of poselift in it", "a graph that `poselift export` wrote"
-            ) from error
-        self.about = About.parse(content, str(path))
-        _check_weights(path, weights)
+        self._session = open_session(path, threads)
+        self.about = _about(path, self._session.get_modelmeta().custom_metadata_map)
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, x: Float32Array) -> Float32Array:
         """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
+        if len(x) <= PIECE:
+            return self._run(x)
+        return np.concatenate([self._run(x[i : i + PIECE]) for i in range(0, len(x), PIECE)])
+
+    def _run(self, x: Float32Array) -> Float32Array:
         joints: Float32Array = self._session.run(None, {self._input: x})[0]
+        return joints
+
+
+def open_session(path: Path, threads: int | None = None) -> Any:
+    """An ``onnxruntime.InferenceSession`` on the CPU; errors as `OnnxRuntime`."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = checked_threads(threads) or 0
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors come as exceptions
+    try:
+        return onnxruntime.InferenceSession(
+            str(path.resolve()), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # its exceptions have no root of their own
+        raise CheckpointError(
+            f"{path}: ONNX Runtime cannot load it ({str(error)[:300]})",
+            "a graph that `poselift export` wrote",
+        ) from error
+
+
+class OpenVino:
+    """A file of ``poselift export --format openvino``, on the CPU.
+
+    Args:
+        path: the ``.xml`` file; its weights are in the ``.bin`` file beside it.
+        threads: that one call may use; ``None`` for all cores.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+        CheckpointError: not a file that poselift exported.
+        UsageError: a number of threads below 1.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        checked_threads(threads)
+        with _needs("openvino", "openvino"):
+            import openvino
+        try:
+            model = openvino.Core().read_model(path)
+            metadata = {
+                key: model.get_rt_info([key]).astype(str)
+                for key in (CONFIG_KEY, WEIGHTS_KEY, RAW_KEY, PRECISION_KEY)
+                if model.has_rt_info([key])
+            }
+            settings: dict[str, Any] = {
+                "PERFORMANCE_HINT": "LATENCY",
+                # Its own choice would be bf16 wherever the processor can.
+                "INFERENCE_PRECISION_HINT": metadata.get(PRECISION_KEY, "f32"),
+            }
+            if threads is not None:
+                settings["INFERENCE_NUM_THREADS"] = threads
+            self._request = (
+                openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+            )
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{path}: OpenVINO cannot load it ({str(error)[:300]})",
+                "a file that `poselift export --format openvino` wrote",
+            ) from error
+        self.about = _about(path, metadata)
+
+    def __call__(self, x: Float32Array) -> Float32Array:
+        """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
+        return np.array(self._request.infer([x])[0])
+
+
+class TorchScript:
+    """A file of ``poselift export --format torchscript``.
+
+    Args:
+        path: the ``.pt`` file. It is loaded by torch's own reader of scripts, which runs no
+            pickled Python.
+        threads: for torch, in the whole process; ``None`` leaves its setting.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+        CheckpointError: not a file that poselift exported.
+        UsageError: a number of threads below 1.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        self._torch = _torch(threads)
+        metadata: dict[str, Any] = dict.fromkeys((CONFIG_KEY, WEIGHTS_KEY, RAW_KEY), "")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it will be gone from torch some day
+                self._network = self._torch.jit.load(path, "cpu", metadata)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise CheckpointError(
+                f"{path}: torch cannot load it ({str(error)[:300]})",
+                "a file that `poselift export --format torchscript` wrote",
+            ) from error
+        texts = {k: v.decode() if isinstance(v, bytes) else v for k, v in metadata.items() if v}
+        self.about = _about(path, texts)
+
+    def __call__(self, x: Float32Array) -> Float32Array:
+        """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
+        with self._torch.inference_mode():
+            joints: Float32Array = self._network(self._torch.from_numpy(x)).numpy()
         return joints
 
 
@@ -95,20 +189,10 @@ class Torch:
     """
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
-        try:
-            import torch
+        self._torch = _torch(threads)
+        from poselift import models
 
-            from poselift import models
-        except ImportError as error:
-            raise MissingExtraError(
-                f"the torch backend needs {error.name or 'torch'}",
-                "torch and safetensors installed",
-                "pip install 'poselift[train]'",
-            ) from error
-        if checked_threads(threads) is not None:
-            torch.set_num_threads(int(threads or 1))
         self.about = About.parse(read_config(folder), str(folder))
-        self._torch: Any = torch
         self._network = models.load(folder)
 
     def __call__(self, x: Float32Array) -> Float32Array:
@@ -118,13 +202,21 @@ class Torch:
         return joints
 
 
+EXPORTED: Mapping[str, Callable[[Path, int | None], Backend]] = {
+    ".onnx": OnnxRuntime,
+    ".xml": OpenVino,
+    ".pt": TorchScript,
+}
+"""What runs an exported file, by its extension."""
+
+
 def open_backend(stored: Stored, backend: str, threads: int | None = None) -> Backend:
     """Load a network.
 
     Args:
         stored: what `poselift.runtime.store.find` found.
         backend: ``"onnxruntime"``, ``"torch"``, or ``"auto"``: ONNX Runtime where the folder has
-            an exported graph, torch where it has not.
+            an exported graph, torch where it has not. An exported file is run by what it is for.
         threads: see the backends.
 
     Raises:
@@ -134,19 +226,20 @@ def open_backend(stored: Stored, backend: str, threads: int | None = None) -> Ba
     """
     if backend not in BACKENDS:
         raise UsageError(f"unknown backend {backend!r}", f"one of {', '.join(BACKENDS)}")
-    if backend == "auto":
-        backend = "onnxruntime" if stored.graph else "torch"
-    if backend == "onnxruntime":
-        if stored.graph is None:
-            raise CheckpointError(
-                f"{stored.name}: no exported graph in it",
-                "model.onnx for the backend onnxruntime",
-                "export it with `poselift export`, or use the backend torch",
-            )
-        return OnnxRuntime(stored.graph, threads)
     if stored.folder is None:
+        assert stored.graph is not None  # one of the two was found
+        if backend == "torch":
+            raise CheckpointError(
+                f"{stored.name}: an exported file", "a checkpoint folder for the backend torch"
+            )
+        return EXPORTED[stored.graph.suffix.lower()](stored.graph, threads)
+    if stored.graph is not None and backend != "torch":
+        return OnnxRuntime(stored.graph, threads)
+    if backend == "onnxruntime":
         raise CheckpointError(
-            f"{stored.name}: an exported file", "a checkpoint folder for the backend torch"
+            f"{stored.name}: no exported graph in it",
+            "model.onnx for the backend onnxruntime",
+            "export it with `poselift export`, or use the backend torch",
         )
     return Torch(stored.folder, threads)
 
@@ -157,6 +250,49 @@ def checked_threads(threads: int | None) -> int | None:
     if threads is not None and not (whole and threads >= 1):
         raise UsageError(f"threads={threads!r}", "a whole number from 1, or None for all cores")
     return threads
+
+
+@contextmanager
+def _needs(package: str, install: str) -> Iterator[None]:
+    """Say how to install what cannot be imported."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError(
+            f"this needs {error.name or package}",
+            f"{package} installed",
+            f"pip install '{install}'",
+        ) from error
+
+
+def _torch(threads: int | None) -> Any:
+    """The module ``torch``, with its threads set for the whole process if a number is given."""
+    with _needs("torch and safetensors", "poselift[train]"):
+        import safetensors  # noqa: F401  # asked for together: one message
+        import torch
+    if checked_threads(threads) is not None:
+        torch.set_num_threads(int(threads or 1))
+    return torch
+
+
+def _about(path: Path, metadata: Mapping[str, str]) -> About:
+    """What an exported file says about itself, checked."""
+    try:
+        content = json.loads(metadata[CONFIG_KEY])
+        weights = dict(json.loads(metadata.get(WEIGHTS_KEY, "{}")))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: no metadata of poselift in it", "a graph that `poselift export` wrote"
+        ) from error
+    if RAW_KEY in metadata:
+        raise CheckpointError(
+            f"{path}: a raw graph, which reads pixels",
+            "one that reads normalised windows",
+            "raw graphs are for other programs; export it without --raw",
+        )
+    about = About.parse(content, str(path))
+    _check_weights(path, weights)
+    return about
 
 
 def file_crc32(path: Path) -> int:

@@ -31,6 +31,10 @@ class HoldLast:
         """(P,) persons of whom a joint was seen."""
         return np.asarray(np.isfinite(self._last[..., 0]).any(axis=1))
 
+    def forget(self, person: int) -> None:
+        """As if this person had never been seen."""
+        self._last[person] = np.nan
+
     def push(self, keypoints: FloatArray) -> npt.NDArray[np.float32]:
         """The next frame (P, 17, 2), pixels, NaN where absent -> filled; zeros if not known."""
         seen = np.isfinite(keypoints[..., 0])

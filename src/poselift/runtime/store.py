@@ -9,6 +9,9 @@ from pathlib import Path
 from poselift.checkpoints import CONFIG_FILE, GRAPH_FILE
 from poselift.errors import CheckpointError, UsageError
 
+EXPORTED = (".onnx", ".xml", ".pt")
+"""Extensions of exported files, see `poselift.runtime.backends`."""
+
 # Beside the code on disk: the runtimes map weights into memory and need a real file.
 _SHIPPED = Path(__file__).resolve().parents[1] / "weights"
 
@@ -20,7 +23,7 @@ class Stored:
     Args:
         name: shipped name, or the path as given.
         folder: checkpoint folder; ``None`` for an exported file.
-        graph: exported ONNX file; ``None`` where there is none.
+        graph: exported file; ``None`` where there is none.
     """
 
     name: str
@@ -37,7 +40,7 @@ def find(model: str | Path) -> Stored:
     """The weights of ``model``.
 
     Args:
-        model: a shipped name, a checkpoint folder, or an exported ``.onnx`` file. A name wins
+        model: a shipped name, a checkpoint folder, or an exported file. A name wins
             over a folder called the same; write ``./NAME`` for the folder.
 
     Raises:
@@ -54,10 +57,12 @@ def find(model: str | Path) -> Stored:
         is_folder = is_file = False
     if is_folder:
         return _in_folder(name, path)
-    if is_file and path.suffix == ".onnx":
+    if is_file and path.suffix.lower() in EXPORTED:
         return Stored(name, None, path)
     if is_file:
-        raise CheckpointError(f"{path}: a file", "a checkpoint folder or an exported .onnx file")
+        raise CheckpointError(
+            f"{path}: a file", f"a checkpoint folder or an exported {', '.join(EXPORTED)} file"
+        )
     close = get_close_matches(name, shipped(), 1)
     raise UsageError(
         f"unknown model {name!r}",

@@ -102,6 +102,18 @@ class StreamingLifter:
         self._hold: HoldLast | None = None
         self._buffer: _Buffer | None = None
 
+    def forget(self, person: int) -> None:
+        """Give the place of a person who is gone to another: their frames are no longer read.
+
+        Raises:
+            UsageError: no such person.
+        """
+        persons = 0 if self._buffer is None else self._buffer.persons
+        if self._buffer is None or self._hold is None or not 0 <= person < persons:
+            raise UsageError(f"person {person!r}", f"one of the {persons} that were pushed")
+        self._hold.forget(person)
+        self._buffer.forget_person(person)
+
     def push(
         self,
         keypoints: npt.ArrayLike,
@@ -274,6 +286,11 @@ class _Buffer:
         """Give all older frames of these persons the newest one's filled joints."""
         for p in persons:
             self.filled[p] = self.filled[p, -1]
+
+    def forget_person(self, person: int) -> None:
+        """Make all frames of a person absent."""
+        self.keypoints[person] = np.nan
+        self.scores[person] = 0.0
 
     def forget(self, time: float) -> None:
         """Drop frames that lie before ``time``, but for the last of them."""

@@ -1,0 +1,61 @@
+"""Lift 2D joints to 3D on a device: nothing but numpy and ONNX Runtime.
+
+    python lift.py NETWORK.onnx KEYPOINTS.npz OUT.npz
+
+NETWORK.onnx is what `poselift export nanohtnet-causal --raw -o NETWORK.onnx` wrote. KEYPOINTS.npz
+holds `keypoints` (T, 17, 2) pixels of one person in the joints of Human3.6M, `width` and
+`height`. OUT.npz gets `joints` (T, 17, 3), metres from the pelvis: x right, y down, z forward.
+"""
+
+import json
+import sys
+import time
+
+START = time.perf_counter()
+
+import numpy as np  # noqa: E402
+import onnxruntime  # noqa: E402
+
+
+class Lifter:
+    """A raw network with the window that it reads."""
+
+    def __init__(self, path, width, height):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"]
+        )
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        self.about = json.loads(metadata["poselift"])
+        frames = self.about["config"]["num_frames"]
+        self.size = np.array([width, height], np.float32)
+        self.window = np.zeros((1, frames, 17, 2), np.float32)  # (1, F, 17, 2) pixels
+        self.empty = True
+
+    def push(self, joints):
+        """(17, 2) pixels of the newest frame, NaN where absent -> (17, 3) metres."""
+        if self.empty:  # before the first frame there was only that
+            self.window[:] = np.nan_to_num(joints, nan=float(np.nanmean(joints)))
+            self.empty = False
+        self.window[0, :-1] = self.window[0, 1:]
+        seen = np.isfinite(joints)  # an absent joint stays where it was
+        self.window[0, -1][seen] = joints[seen]
+        inputs = {"keypoints": self.window, "image_size": self.size}
+        return self.session.run(None, inputs)[0][0, -1]
+
+
+def main(network, source, target):
+    clip = np.load(source)
+    lifter = Lifter(network, clip["width"], clip["height"])
+    lifted = []
+    for joints in clip["keypoints"]:
+        lifted.append(lifter.push(joints))
+        if len(lifted) == 1:
+            print(f"first pose after {time.perf_counter() - START:.3f} s")
+    np.savez(target, joints=np.stack(lifted), fps=lifter.about["fps"])
+    print(f"{len(lifted)} frames; weights: {lifter.about.get('licence')}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

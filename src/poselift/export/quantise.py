@@ -1,0 +1,281 @@
+"""int8 after training: the products of a graph with 8-bit weights and inputs.
+
+Weights are symmetric with a scale for each output channel, inputs asymmetric with one scale from
+the smallest and largest value met in calibration (Jacob et al., "Quantization and Training of
+Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018; per channel as in
+Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference", 2018). What a
+layer's rounding adds to its output on average is taken off its bias (Nagel et al., "Data-free
+quantization through weight equalization and bias correction", ICCV 2019, section 4.2). Sums,
+normalisations, attention and the layers that lose most stay in floating point.
+
+The graph says so with QuantizeLinear and DequantizeLinear around the products, which ONNX
+Runtime, OpenVINO and TensorRT turn into integer arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+Float32Array = npt.NDArray[np.float32]
+
+NOTHING: Mapping[str, Float32Array] = {}
+
+_SMALL = 256  # weights below this are not worth a conversion
+_BATCH = 8  # windows at once in calibration
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A product with a constant matrix.
+
+    Args:
+        node: its name.
+        source: the value that comes in, (..., in).
+        result: the value that goes out, (..., out).
+        weight: the constant, (in, out), or (out, in) of a Gemm that transposes it.
+    """
+
+    node: str
+    source: str
+    result: str
+    weight: str
+
+
+@dataclass(frozen=True)
+class Range:
+    """What was met in calibration.
+
+    Args:
+        low, high: smallest and largest value.
+        mean: (in,) mean of each channel.
+    """
+
+    low: float
+    high: float
+    mean: Float32Array
+
+
+def find_layers(proto: onnx.ModelProto) -> list[Layer]:
+    """All products with a constant matrix that are large enough to be worth it."""
+    sizes = {tensor.name: tuple(tensor.dims) for tensor in proto.graph.initializer}
+    return [
+        Layer(node.name, node.input[0], node.output[0], node.input[1])
+        for node in proto.graph.node
+        if node.op_type in ("Gemm", "MatMul")
+        and not _flag(node, "transA")
+        and len(sizes.get(node.input[1], ())) == 2
+        and np.prod(sizes[node.input[1]]) > _SMALL
+    ]
+
+
+def _flag(node: NodeProto, name: str) -> bool:
+    """Whether an attribute is there and not zero."""
+    return any(attribute.name == name and attribute.i for attribute in node.attribute)
+
+
+def calibrate(
+    proto: onnx.ModelProto,
+    layers: Iterable[Layer],
+    windows: Float32Array,
+    fixed: Mapping[str, Float32Array] = NOTHING,
+) -> dict[str, Range]:
+    """Ranges of what comes into the layers over (B, F, 17, 2) windows, by the value's name."""
+    names = sorted({layer.source for layer in layers})
+    watched = onnx.ModelProto()
+    watched.CopyFrom(proto)
+    watched.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    run = session(watched, fixed)
+    ranges: dict[str, Range] = {}
+    batches = [windows[i : i + _BATCH] for i in range(0, len(windows), _BATCH)]
+    for batch in batches:
+        for name, value in zip(names, run(batch, names), strict=True):
+            mean = value.reshape(-1, value.shape[-1]).mean(axis=0) * (len(batch) / len(windows))
+            found = Range(min(0.0, float(value.min())), max(0.0, float(value.max())), mean)
+            old = ranges.get(name)
+            if old is not None:
+                found = Range(min(found.low, old.low), max(found.high, old.high), old.mean + mean)
+            ranges[name] = found
+    return ranges
+
+
+def session(
+    proto: onnx.ModelProto, fixed: Mapping[str, Float32Array] = NOTHING
+) -> Callable[..., list[Float32Array]]:
+    """Call of a graph: (windows, names of outputs) -> values.
+
+    Args:
+        proto: its first input are windows.
+        fixed: its other inputs.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    opened = onnxruntime.InferenceSession(
+        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    source = opened.get_inputs()[0].name
+
+    def run(x: Float32Array, names: list[str] | None = None) -> list[Float32Array]:
+        values: list[Float32Array] = opened.run(names, {source: x, **fixed})
+        return values
+
+    return run
+
+
+def quantised(
+    proto: onnx.ModelProto,
+    layers: Iterable[Layer],
+    ranges: Mapping[str, Range],
+) -> onnx.ModelProto:
+    """The graph with these layers in 8 bits.
+
+    Args:
+        proto: graph in float32.
+        layers: of :func:`find_layers`.
+        ranges: of :func:`calibrate`.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(proto)
+    constants = {tensor.name: tensor for tensor in result.graph.initializer}
+    by_node = {layer.node: layer for layer in layers}
+    nodes: list[NodeProto] = []
+    done: dict[str, tuple[str, np.float32]] = {}
+    for node in result.graph.node:
+        layer = by_node.get(node.name)
+        if layer is None:
+            nodes.append(node)
+            continue
+        met = ranges[layer.source]
+        if layer.source not in done:
+            done[layer.source] = _quantise_input(layer.source, met, constants, nodes)
+        source, step = done[layer.source]
+        weight = numpy_helper.to_array(constants[layer.weight])
+        if _flag(node, "transB"):
+            weight = weight.T
+        rounded, steps = _rounded(weight)
+        rounding = met.mean @ (rounded * steps - weight)  # (out,) what rounding adds on average
+        name = f"{layer.node}.weight"
+        _add(constants, f"{name}.int8", rounded.astype(np.int8))
+        _add(constants, f"{name}.step", steps)
+        parts = [f"{name}.int8", f"{name}.step", _zeros(len(steps), np.int8, constants)]
+        nodes.append(helper.make_node("DequantizeLinear", parts, [name], axis=1))
+        bias = np.zeros(len(steps), np.float32)
+        if len(node.input) > 2:
+            bias = numpy_helper.to_array(constants[node.input[2]])
+        inputs = [source, name]
+        if node.op_type == "Gemm":
+            inputs.append(
+                _quantise_bias(layer.node, bias - rounding, step * steps, constants, nodes)
+            )
+        nodes.append(helper.make_node(node.op_type, inputs, [layer.result], node.name))
+    used = {name for node in nodes for name in node.input}
+    del result.graph.node[:]
+    result.graph.node.extend(nodes)
+    kept = [tensor for name, tensor in constants.items() if name in used]
+    del result.graph.initializer[:]
+    result.graph.initializer.extend(kept)
+    return result
+
+
+def _add(constants: dict[str, TensorProto], name: str, value: npt.NDArray[np.generic]) -> None:
+    constants[name] = numpy_helper.from_array(np.asarray(value), name)
+
+
+def _zeros(count: int, dtype: type[np.generic], constants: dict[str, TensorProto]) -> str:
+    """The name of zeros, held once: without them ONNX Runtime computes in float."""
+    name = f"zeros.{np.dtype(dtype)}.{count}"
+    _add(constants, name, np.zeros(count, dtype))
+    return name
+
+
+def _rounded(weight: Float32Array) -> tuple[Float32Array, Float32Array]:
+    """(in, out) weights as whole numbers from -127 to 127, and (out,) their steps."""
+    steps = np.maximum(np.abs(weight).max(axis=0) / 127, 1e-12).astype(np.float32)
+    return np.round(weight / steps).astype(np.float32), steps
+
+
+def _quantise_input(
+    name: str,
+    met: Range,
+    constants: dict[str, TensorProto],
+    nodes: list[NodeProto],
+) -> tuple[str, np.float32]:
+    """Nodes that round a value to 8 bits; returns the name of the result and the step."""
+    step = np.float32(max(met.high - met.low, 1e-12) / 255)
+    zero = np.array(round(-met.low / step), np.uint8)
+    _add(constants, f"{name}.step", np.array(step))
+    _add(constants, f"{name}.zero", zero)
+    parts = [f"{name}.step", f"{name}.zero"]
+    nodes.append(helper.make_node("QuantizeLinear", [name, *parts], [f"{name}.int8"]))
+    nodes.append(
+        helper.make_node("DequantizeLinear", [f"{name}.int8", *parts], [f"{name}.rounded"])
+    )
+    return f"{name}.rounded", step
+
+
+def _quantise_bias(
+    node: str,
+    bias: Float32Array,
+    steps: Float32Array,
+    constants: dict[str, TensorProto],
+    nodes: list[NodeProto],
+) -> str:
+    """A bias in the steps of the integer sums, as the runtimes ask for; returns its name."""
+    name = f"{node}.bias"
+    whole = np.clip(np.round(bias / steps), -(2**31), 2**31 - 1).astype(np.int32)
+    _add(constants, f"{name}.int32", whole)
+    _add(constants, f"{name}.step", steps.astype(np.float32))
+    parts = [f"{name}.int32", f"{name}.step", _zeros(len(steps), np.int32, constants)]
+    nodes.append(helper.make_node("DequantizeLinear", parts, [name], axis=0))
+    return name
+
+
+def quantise(
+    proto: onnx.ModelProto,
+    windows: Float32Array,
+    loss: Callable[[Callable[[Float32Array], Float32Array]], float],
+    most: float,
+    *,
+    fixed: Mapping[str, Float32Array] = NOTHING,
+) -> tuple[onnx.ModelProto, tuple[Layer, ...]]:
+    """Quantise as much of the weights as the loss of accuracy allows.
+
+    Args:
+        proto: graph in float32.
+        windows: (B, F, 17, 2) to calibrate on.
+        loss: accuracy lost by a network, on windows that are not calibrated on.
+        most: the most that may be lost, in the unit of ``loss``.
+        fixed: see :func:`session`.
+
+    Returns:
+        The graph, and the layers that stayed in float, those that lose most for their size first.
+    """
+    layers = find_layers(proto)
+    ranges = calibrate(proto, layers, windows, fixed)
+    sizes = {t.name: int(np.prod(t.dims)) for t in proto.graph.initializer}
+    probe = windows[: 2 * _BATCH]
+    expected = session(proto, fixed)(probe)[0]
+
+    def moved(layer: Layer) -> float:
+        """Mean square by which this layer alone moves a joint, for each of its weights."""
+        run = session(quantised(proto, [layer], ranges), fixed)
+        return float(np.square(run(probe)[0] - expected).mean()) / sizes[layer.weight]
+
+    layers.sort(key=moved, reverse=True)
+    low, high = 0, len(layers)  # layers kept in float: too few, enough
+    best = proto
+    while low < high:
+        middle = (low + high) // 2
+        graph = quantised(proto, layers[middle:], ranges)
+        run = session(graph, fixed)
+        if loss(lambda x, run=run: run(x)[0]) <= most:  # type: ignore[misc]  # mypy and defaults
+            best, high = graph, middle
+        else:
+            low = middle + 1
+    return best, tuple(layers[:high])

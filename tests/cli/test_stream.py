@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from poselift import StreamingLifter
+from poselift.cli import stream as module
+from poselift.export.onnx import export_onnx
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory, checkpoint):
+    path = tmp_path_factory.mktemp("graph") / "tiny.onnx"
+    export_onnx(checkpoint, path, weights="float32")
+    return path
+
+
+@pytest.fixture
+def stream(monkeypatch, command, graph):
+    """Run ``poselift stream`` on lines."""
+
+    def run(lines, *options):
+        text = "".join(line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines)
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        return command("stream", "--model", graph, *options)
+
+    return run
+
+
+def poses(done):
+    assert done.code == 0, done.err
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def test_same_as_the_lifter(stream, walk, graph):
+    lines = [{"keypoints": frame.tolist()} for frame in walk.keypoints[0]]
+    done = stream(lines, "--fps", 30, "--size", "1000x1000")
+    lifter = StreamingLifter(graph, fps=30, image_size=(1000, 1000))
+    for line, frame in zip(poses(done), walk.keypoints[0], strict=True):
+        pose = lifter.push(frame)
+        (person,) = line["persons"]
+        np.testing.assert_allclose(person["joints"], pose.joints[0, 0], atol=6e-5)
+        if person["root"] is None:  # joints of random weights fit nowhere
+            assert not np.isfinite(pose.root[0, 0]).all()
+        else:
+            np.testing.assert_allclose(person["root"], pose.root[0, 0], atol=6e-4)
+        assert line["time"] == pytest.approx(pose.times[0], abs=1e-6)
+    assert done.err.count("\n") == 1
+    assert f"{len(lines)} frames, latency p50 " in done.err
+    assert done.err.endswith("look-ahead 0 frames\n")
+
+
+def test_absent_joints_times_and_look_ahead(stream, walk):
+    frames = [frame.tolist() for frame in walk.keypoints[0][:6]]
+    frames[2][13] = None
+    frames[3][13] = [None, None]
+    lines = [
+        {"keypoints": k, "scores": [0.5] * 17, "time": 7 + t / 30} for t, k in enumerate(frames)
+    ]
+    found = poses(stream([*lines, "\n"], "--fps", 30, "--size", "1000x1000", "--look-ahead", 2))
+    assert [line["time"] for line in found] == pytest.approx([7 + t / 30 for t in range(4)])
+
+
+def test_persons_keep_their_rows(stream, walk):
+    first, second = walk.keypoints[0][0], walk.keypoints[0][9]
+    lines = [
+        {"keypoints": [first.tolist()], "ids": ["ann"], "time": 0.0},
+        {"keypoints": [second.tolist(), first.tolist()], "ids": ["ben", "ann"], "time": 0.1},
+        {"keypoints": [second.tolist()], "ids": ["cy"], "time": 0.2},  # no row is free
+        {"keypoints": [second.tolist()], "ids": ["cy"], "time": 3.0},  # one is
+    ]
+    found = poses(stream(lines, "--persons", 2, "--size", "1000x1000"))
+    names = [{person["id"] for person in line["persons"]} for line in found]
+    assert names[0] == {"ann"}
+    assert names[1] == {"ann", "ben"}
+    assert "cy" not in names[2]
+    assert "cy" in names[3]
+
+
+def test_an_empty_frame_and_none_at_all(stream, walk):
+    frame = walk.keypoints[0][0].tolist()
+    found = poses(stream([{"keypoints": []}, {"keypoints": frame}], "--size", "1000x1000"))
+    assert [len(line["persons"]) for line in found] == [0, 1]
+    done = stream([])
+    assert (done.code, done.out, done.err) == (0, "", "poselift: no frames\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{\n", "line 1"),
+        ({}, "line 1: KeyError"),
+        ({"keypoints": 5}, "line 1"),
+        ({"keypoints": [[1, 2]]}, "frame 1"),
+        ({"keypoints": [[1, 2, 3]] * 17}, "frame 1"),
+        ({"keypoints": [["a", "b"]] * 17}, "frame 1"),
+        ({"keypoints": [[1e999, 2]] * 17}, "infin"),
+        ({"keypoints": [[1, 2]] * 17, "scores": [1]}, "frame 1"),
+        ({"keypoints": [[1, 2]] * 17, "time": "noon"}, "line 1"),
+        ({"keypoints": [[[1, 2]] * 17], "ids": [1, 2]}, "line 1"),
+        ("[" * 100_000 + "\n", "line 1"),
+    ],
+)
+def test_bad_lines(stream, line, message):
+    done = stream([line])
+    assert done.code == 1, done
+    assert done.out == ""
+    assert done.err.count("\n") == 1
+    assert message in done.err
+
+
+def test_bad_options(stream):
+    for options in (("--look-ahead", -1), ("--look-ahead", 99), ("--persons", 0), ("--size", "5")):
+        assert stream([], *options).code == 2
+    assert stream([], "--layout", "coco").code == 2
+
+
+def test_a_video_takes_no_layout(command, tmp_path):
+    done = command("stream", tmp_path / "a.mp4", "--layout", "coco-17")
+    assert done.code == 2
+    assert "takes no --layout" in done.err
+
+
+def test_a_free_row_is_given_after_a_while():
+    places = module._Places(1)
+    assert places.of("a", 0.0) == (0, True)
+    assert places.of("b", 0.5) == (None, False)
+    assert places.of("a", 1.0) == (0, False)
+    assert places.of("b", 1.9) == (None, False)
+    assert places.of("b", 2.1) == (0, True)
+    assert places.name(0) == "b"

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from poselift.export.quantise import calibrate, find_layers, quantise, quantised, session
+
+
+def two_products(seed: int = 0) -> onnx.ModelProto:
+    """(B, 32) -> Gemm with a bias -> Relu -> MatMul -> (B, 32)."""
+    rng = np.random.default_rng(seed)
+    constants = {
+        "w1": rng.normal(size=(32, 48)),
+        "b1": rng.normal(size=48),
+        "w2": rng.normal(size=(48, 32)) * np.logspace(-3, 0, 32),  # channels of unlike sizes
+    }
+    nodes = [
+        helper.make_node("Gemm", ["x", "w1", "b1"], ["h"], "first"),
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("MatMul", ["r", "w2"], ["y"], "second"),
+    ]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "two",
+        [value("x", TensorProto.FLOAT, ["B", 32])],
+        [value("y", TensorProto.FLOAT, ["B", 32])],
+        [numpy_helper.from_array(v.astype(np.float32), k) for k, v in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+@pytest.fixture
+def inputs() -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(200, 32)).astype(np.float32)
+
+
+def test_close_and_per_channel(inputs: np.ndarray) -> None:
+    proto = two_products()
+    layers = find_layers(proto)
+    assert [layer.node for layer in layers] == ["first", "second"]
+    graph = quantised(proto, layers, calibrate(proto, layers, inputs))
+    onnx.checker.check_model(graph, full_check=True)
+    expected, given = session(proto)(inputs)[0], session(graph)(inputs)[0]
+    error = np.abs(given - expected).max(axis=0) / np.abs(expected).max(axis=0)
+    assert 1e-4 < error.max() < 0.05  # of each channel's own size, however small it is
+    types = {t.data_type for t in graph.graph.initializer if len(t.dims) == 2}
+    assert types == {TensorProto.INT8}
+
+
+def test_calibration_over_batches(inputs: np.ndarray) -> None:
+    proto = two_products()
+    ranges = calibrate(proto, find_layers(proto), inputs)
+    assert ranges["x"].low == inputs.min()
+    assert ranges["x"].high == inputs.max()
+    np.testing.assert_allclose(ranges["x"].mean, inputs.mean(axis=0), atol=1e-5)
+    assert ranges["r"].low == 0.0
+
+
+def test_runs_in_integers(inputs: np.ndarray, tmp_path) -> None:
+    proto = two_products()
+    layers = find_layers(proto)
+    graph = quantised(proto, layers, calibrate(proto, layers, inputs))
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(graph.SerializeToString(), options)
+    operators = {node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node}
+    assert operators & {"QGemm", "QLinearMatMul", "MatMulIntegerToFloat", "DynamicQuantizeMatMul"}
+    assert not operators & {"Gemm", "MatMul"}
+
+
+def test_keeps_in_float_what_costs_too_much(inputs: np.ndarray) -> None:
+    proto = two_products()
+    expected = session(proto)(inputs)[0]
+
+    def loss(run) -> float:
+        return float(np.abs(run(inputs) - expected).mean())
+
+    everything, kept = quantise(proto, inputs, loss, np.inf)
+    assert kept == ()
+    most = loss(lambda x: session(everything)(x)[0])
+    some, kept = quantise(proto, inputs, loss, 0.9 * most)
+    assert len(kept) == 1
+    assert loss(lambda x: session(some)(x)[0]) <= 0.9 * most
+    nothing, kept = quantise(proto, inputs, loss, 0.0)
+    assert len(kept) == 2
+    assert np.array_equal(session(nothing)(inputs)[0], expected)
