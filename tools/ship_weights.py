@@ -44,7 +44,7 @@ pelvis, camera frame (x right, y down, z forward).
 
 - Parameters: {parameters:,}, stored as float16; computed in float32
 - Licence: {licence}
-- Trained by `{command}`, {windows:,} windows, checkpoint chosen on the validation subjects
+- Trained by `{command}`: {cost}; checkpoint chosen on the validation subjects
 - Data: 24.6 minutes of optical motion capture of 28 subjects or groups (CMU), random virtual
   cameras, varied in bodies, speed, limbs and mirrored; detector-like noise on the 2D joints. No
   picture was used.
@@ -109,7 +109,7 @@ def ship(run: Path, name: str, data: Path) -> None:
         parameters=sum(p.numel() for p in network.parameters()),
         licence=content["licence"],
         command=recipe.about["command"],
-        windows=content["provenance"]["step"] * recipe.train.batch_size,
+        cost=recipe.about["cost"],
         rows="\n".join(rows),
         acknowledgement=content["acknowledgement"],
     )

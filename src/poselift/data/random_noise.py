@@ -36,7 +36,8 @@ class NoiseConfig:
         outliers: share of joints that are far off.
         outlier_sigma: standard deviation of these.
         gaps: share of windows in which one joint is lost for a while and interpolated.
-        swaps: share of windows in which left and right are exchanged for a while.
+        swaps: share of windows in which left and right are exchanged for a while. Clips have them
+            put back before they are lifted (`poselift.keypoints.sides`), streams do not.
         lagging: share of windows that a tracker's filter delays.
         lag: largest mean delay of these, frames.
     """
@@ -50,8 +51,8 @@ class NoiseConfig:
     outliers: float = 0.02
     outlier_sigma: float = 0.08
     gaps: float = 0.2
-    swaps: float = 0.1
-    lagging: float = 0.2
+    swaps: float = 0.0
+    lagging: float = 0.0
     lag: float = 3.0
 
     def __post_init__(self) -> None:
