@@ -18,6 +18,7 @@ from poselift.cli import lift as lift_verb
 from poselift.cli import partial
 from poselift.cli.stages import STAGES
 from poselift.detect import Frames
+from poselift.errors import DataError
 
 pytestmark = pytest.mark.usefixtures("weights")
 
@@ -107,6 +108,25 @@ def test_nobody_in_it(command, write_video, tmp_path, monkeypatch):
     assert done.code == 1
     assert "nobody found in 3 frames" in done.err
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_is_known_outlives_a_full_disk(command, clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(partial, "SECONDS", 0.0)
+    save = partial.PartialAnswers.save
+
+    def full(self, frames):
+        if frames > 5:
+            raise DataError("no space left on device")
+        save(self, frames)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(partial.PartialAnswers, "save", full)
+        done = command("lift", clip, "-o", tmp_path / "out")
+    assert (done.code, done.out) == (1, "")
+    assert "no space left" in done.err
+    done = command("lift", clip, "-o", tmp_path / "out")
+    assert done.code == 0
+    assert "went on from frame 5" in done.out
 
 
 def test_a_wrong_conversion_is_told_before_the_detection(command, clip, tmp_path, monkeypatch):

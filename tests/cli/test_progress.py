@@ -82,3 +82,9 @@ def test_a_terminal_is_not_flooded(terminal):
         terminal.now += 0.01
         progress(done, 50)
     assert 4 <= terminal.getvalue().count("\r") <= 7
+
+
+def test_a_line_never_wraps(terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    ProgressLine("detecting in " + 40 * "x" + ".mp4")(1, 2)
+    assert terminal.line == "detecting in " + 16 * "x" + "\x1b[K"

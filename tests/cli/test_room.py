@@ -7,6 +7,7 @@ import pytest
 
 from poselift import keypoints, motion
 from poselift.poses import Pose2D
+from poselift.skeleton import H36M_17
 
 
 @pytest.fixture
@@ -93,6 +94,19 @@ def test_people_without_a_place_stay_before_the_camera(command, walk, tmp_path):
     meta = motion.read(out / "point.npz").meta
     assert "world" not in meta
     assert "smoothing" in meta
+
+
+def test_feet_that_are_never_seen_make_no_floor(lift, walk, tmp_path):
+    seen = walk.keypoints.copy()
+    seen[:, :, list(H36M_17.indices(["left_ankle", "right_ankle"]))] = np.nan
+    pose = Pose2D(seen, fps=30.0, image_size=walk.image_size)
+    path = keypoints.write_npz(tmp_path / "waist_up.npz", pose)
+    out, lifted = lift(path, "--height", 1.7, "--camera-height", 1.5)
+    assert "no floor: no feet with a place in the room" in out
+    assert "--height is not used, without a floor" in out
+    assert "--camera-height is not used, without a floor" in out
+    assert "world" not in lifted.meta
+    assert np.isfinite(lifted.root).all()
 
 
 @pytest.mark.parametrize(

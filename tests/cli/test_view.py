@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import urllib.request
@@ -120,6 +122,19 @@ def test_serving_ends_cleanly(motion_file: Path, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out.strip(), err) == (0, "", "")
+
+
+def test_a_browser_that_goes_away_is_no_error(motion_file: Path) -> None:
+    with served(motion_file) as (process, address):
+        host, _, port = address.partition(":")
+        with socket.create_connection((host, int(port))) as line:
+            line.send(b"GET / HTTP/1.1\r\n")
+            # Closed by a reset, as by a browser that stops loading.
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert get(address)[0] == 200
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert err == ""
 
 
 def test_a_page_is_served_as_it_is_and_a_used_port_is_refused(tmp_path: Path) -> None:

@@ -213,6 +213,26 @@ def test_left_is_left_and_heads_are_up(browser: Browser, tmp_path: Path) -> None
     assert rows.min() < 0.3 * len(view) < 0.6 * len(view) < feet
 
 
+def test_the_edge_of_the_image_is_not_at_the_edge_of_the_page(
+    browser: Browser, tmp_path: Path
+) -> None:
+    pose = walker(meta={"image_size": [880, 640]})  # who comes near its right edge
+    browser.open(write_html(pose, tmp_path / "a.html"))
+    width, columns = browser.run("""
+const canvas = document.getElementById('image'), { width, height } = canvas;
+const values = canvas.getContext('2d').getImageData(0, 0, width, height).data;
+const columns = [];
+for (let x = 0; x < width; x++) {
+  let drawn = 0;
+  for (let y = 0; y < height; y++) drawn += values[4 * (y * width + x) + 3] > 0;
+  if (drawn > 0.6 * height) columns.push(x);
+}
+return [width, columns];
+""")
+    assert columns
+    assert width - 12 < columns[-1] < width - 4
+
+
 def test_playing_moves_the_skeleton(browser: Browser, page: Path) -> None:
     before = browser.pixels("view")
     browser.run("document.getElementById('play').click()")

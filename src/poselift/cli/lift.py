@@ -75,7 +75,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--flip", action="store_true", help="average with the mirrored input: twice the work"
     )
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
     parser.add_argument(
         "--json", action="store_true", help="print a summary for programs instead of one to read"
     )

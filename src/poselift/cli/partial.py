@@ -137,7 +137,7 @@ class PartialAnswers:
         return DataError(
             f"{self.folder}: the partial results do not fit the video",
             "",
-            "remove this folder and begin anew",
+            "run the command again: it begins anew",
         )
 
 

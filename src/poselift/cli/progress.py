@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from time import monotonic
 from types import TracebackType
@@ -38,12 +39,10 @@ class ProgressLine:
         self._drawn = now
         bar = f"[{'#' * (_BAR * min(done, total) // max(1, total)):<{_BAR}}] " if total else ""
         count = f"{done}/{total}" if total else str(done)
-        print(
-            f"\r{self._label} {bar}{count}{self._speed(now, done, total)}\x1b[K",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
+        line = f"{self._label} {bar}{count}{self._speed(now, done, total)}"
+        # A line that wraps could not be drawn over: each drawing would leave one behind.
+        line = line[: shutil.get_terminal_size().columns - 1]
+        print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
 
     def _speed(self, now: float, done: int, total: int | None) -> str:
         """Rate and time left, once they are known."""

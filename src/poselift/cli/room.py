@@ -27,7 +27,8 @@ def add_arguments(parser: Parser) -> None:
         "--fov",
         metavar="DEG",
         type=within(1, 179, "degrees"),
-        help="instead: its horizontal field of view in degrees",
+        help="instead: its field of view across the width of the image (also in portrait), in "
+        "degrees",
     )
     group.add_argument(
         "--height",
@@ -80,6 +81,11 @@ def settle(lifted: Pose3D, args: argparse.Namespace) -> tuple[Pose3D, list[str]]
         notes.append(_describe(world))
     except DataError as error:
         notes.append(f"no floor: {error}; people stay where the camera sees them")
+        notes += [
+            f"--{name.replace('_', '-')} is not used, without a floor"
+            for name in ("height", "camera_height")
+            if getattr(args, name) is not None
+        ]
     if args.smooth:
         lifted = smooth_pose(lifted)
     if args.foot_lock and world is not None:

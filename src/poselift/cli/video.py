@@ -79,9 +79,10 @@ class VideoInput(Frames):
         """Everybody in it; ``quiet``: without a line of progress.
 
         Raises:
-            DataError: nobody in it, or partial results that cannot be used.
+            DataError: nobody in it, or partial results that cannot be used (they are removed) or
+                written (those that are there stay).
         """
-        known = self._partial.frames
+        known, saving = self._partial.frames, False
         with (
             ProgressLine(f"going over what is known of {self.path.name}", quiet) as again,
             ProgressLine(f"detecting in {self.path.name}", quiet, "fps") as progress,
@@ -89,14 +90,18 @@ class VideoInput(Frames):
         ):
 
             def told(done: int, expected: int | None) -> None:
+                nonlocal saving
                 (again if done <= known else progress)(done, expected)
+                saving = True
                 self._partial.save(done)
+                saving = False
 
             network = RememberingBlazePose(self._weights, 1, self._partial)
             try:
                 found = detect.detect_video(self, network=network, progress=told)
-            except PoseliftError:  # would come again
-                self.forget()
+            except PoseliftError:
+                if not saving:  # would come again, unlike a full disk
+                    self.forget()
                 raise
         # Without the detector's own 3D joints, which are half of what an hour takes in memory.
         return Pose2D(**{each.name: getattr(found, each.name) for each in fields(Pose2D)})

@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import webbrowser
+from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -121,6 +122,11 @@ class _Handler(BaseHTTPRequestHandler):
     def __init__(self, page: bytes, *connection: Any) -> None:
         self._page = page
         super().__init__(*connection)
+
+    def handle(self) -> None:
+        """Answer, until the browser goes away, as it may at any time."""
+        with suppress(ConnectionError):
+            super().handle()
 
     def do_GET(self) -> None:
         """The page."""

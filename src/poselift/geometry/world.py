@@ -290,7 +290,7 @@ def place(
 
     Raises:
         UsageError: a value out of its range, or no focal length or image size.
-        DataError: nobody can be placed.
+        DataError: nobody can be placed, or nobody's feet were ever seen.
     """
     focal = pose.meta.get("focal_px") if focal is None else focal
     image_size = pose.meta.get("image_size") if image_size is None else image_size
@@ -300,6 +300,8 @@ def place(
         raise UsageError(f"focal={focal!r}", "a positive number of pixels")
     centre = np.array(image_size, dtype=np.float64) / 2
     joints = pose.joints
+    ankles = list(pose.skeleton.indices([leg[-1] for leg in LEGS]))
+    guessed = np.isnan(pose.keypoints[:, :, ankles]).all(axis=(1, 2, 3))  # (P,)
 
     def solve(floor: FloorHints | None) -> tuple[FloatArray, Array, Trajectory]:
         path = solve_trajectory(
@@ -317,9 +319,16 @@ def place(
         scale = path.scale[:, None, None, None].astype(np.float32)
         return joints * scale, path.root, path
 
+    def bodies(scaled: FloatArray, root: Array) -> Array:
+        """Joints with their roots, without feet that only the network believes in."""
+        out = scaled + root[:, :, None]
+        for ankle in ankles:
+            out[guessed, :, ankle] = np.nan
+        return out
+
     def fit(scaled: FloatArray, root: Array) -> World:
         return fit_world(
-            scaled + root[:, :, None],
+            bodies(scaled, root),
             pose.times,
             camera_height=camera_height,
             pitch=pitch,
@@ -331,7 +340,7 @@ def place(
     scaled, root, path = solve(None)
     world = fit(scaled, root)
     # Once more, with the floor under the feet.
-    hints = floor_hints(scaled + root[:, :, None], pose.times, world, pose.skeleton)
+    hints = floor_hints(bodies(scaled, root), pose.times, world, pose.skeleton)
     hints = FloorHints(hints.up, hints.level / path.scale[:, None], hints.sigma)
     scaled, root, path = solve(hints)
     world = fit(scaled, root)

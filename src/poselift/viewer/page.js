@@ -215,7 +215,13 @@
       low[i % 2] = Math.min(low[i % 2], flat[i]); high[i % 2] = Math.max(high[i % 2], flat[i]);
     }
     const rim = 0.08 * Math.max(high[0] - low[0], high[1] - low[1], 10);
-    frameBox = [low[0] - rim, low[1] - rim, high[0] - low[0] + 2 * rim, high[1] - low[1] + 2 * rim];
+    // An edge of the image that is near is shown whole, not half behind the edge of the page.
+    [0, 1].forEach((i) => {
+      const side = data.imageSize ? data.imageSize[i] : NaN;
+      low[i] = low[i] - rim < 0.1 * side ? Math.min(low[i] - rim, 0) : low[i] - rim;
+      high[i] = high[i] + rim > 0.9 * side ? Math.max(high[i] + rim, side) : high[i] + rim;
+    });
+    frameBox = [...low, high[0] - low[0], high[1] - low[1]];
   }
   const drawFlat = (t) => {
     if (!flat) return;
