@@ -30,7 +30,8 @@ from onnx import TensorProto, helper
 from torch.utils.flop_counter import FlopCounterMode
 
 from poselift import models
-from poselift.export.onnx import IR_VERSION, OPSET, export_onnx
+from poselift.export.onnx import export_onnx
+from poselift.export.trace import IR_VERSION, OPSET
 from poselift.models.checkpoint import save_checkpoint
 from poselift.runtime.backends import OnnxRuntime
 from poselift.runtime.network import PixelNetwork

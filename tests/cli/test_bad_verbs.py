@@ -414,7 +414,7 @@ BAD: dict[str, tuple[int, str, Callable[[Place], Argv]]] = {
     ),
     "recipe without steps": (
         1,
-        "lacks 'train.steps'",
+        "train.steps and epochs are not given",
         lambda p: p.train(p.edited("steps = 3", "")),
     ),
     "recipe of no steps": (

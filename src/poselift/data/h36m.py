@@ -154,7 +154,8 @@ def layout_of(metadata: Mapping[str, Any], where: str) -> Skeleton:
         DataError: joints that poselift cannot convert.
     """
     name, count = metadata.get("layout_name", "h36m"), metadata.get("num_joints", 17)
-    if not isinstance(name, str) or name not in _LAYOUTS or count != 17:
+    one = np.ndim(count) == 0  # else it is compared with 17 one by one
+    if not isinstance(name, str) or name not in _LAYOUTS or not one or count != 17:
         raise DataError(f"{where}: layout {name} of {count} joints", "h36m or coco of 17 joints")
     return _LAYOUTS[name]
 
