@@ -46,6 +46,7 @@ class Lifter:
 
 
 def main(network, source, target):
+    """Lift the clip ``source``, frame by frame, into ``target``."""
     clip = np.load(source)
     lifter = Lifter(network, clip["width"], clip["height"])
     lifted = []
