@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import Any
 PACKAGES = ("poselift", "numpy", "onnxruntime", "openvino", "torch")
 
 
-def describe_machine() -> dict[str, Any]:
-    """Processor, cores, memory, load and versions; no names of hosts or users."""
+def describe_machine(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
+    """Processor, cores, memory, load and versions of ``packages`` where they are installed; no
+    names of hosts or users."""
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -33,7 +34,7 @@ def describe_machine() -> dict[str, Any]:
     if hasattr(os, "getloadavg"):
         # Other work on the machine at the time; 0 would be an idle one.
         found["load_average"] = round(os.getloadavg()[0], 2)
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
