@@ -34,6 +34,20 @@ def test_people_are_placed_in_a_room(lift, walk_file):
     assert (pose.root[..., 2] > 0).all()
 
 
+def test_a_turned_camera_is_said(lift, walk, walk_file, tmp_path):
+    """A camera turned clockwise sees everything turned the other way round."""
+    c, s = np.cos(np.radians(20)), np.sin(np.radians(20))
+    middle = np.array(walk.image_size) / 2
+    turned = (walk.keypoints - middle) @ np.array([[c, -s], [s, c]]) + middle  # up goes left
+    head, pelvis = (turned[0, 0, H36M_17.index(name)] for name in ("head", "pelvis"))
+    assert head[0] < pelvis[0] - 20
+    pose = Pose2D(turned, fps=walk.fps, image_size=walk.image_size)
+    out, lifted = lift(keypoints.write_npz(tmp_path / "turned.npz", pose))
+    assert "and turned clockwise by " in out
+    assert 8 < lifted.meta["world"]["camera_roll_degrees"] < 30
+    assert abs(lift(walk_file)[1].meta["world"]["camera_roll_degrees"]) < 8
+
+
 def test_the_focal_length_moves_people(lift, walk_file, walk):
     near, far = lift(walk_file, "--focal", 500)[1], lift(walk_file, "--focal", 2000)[1]
     assert (near.meta["focal_px"], far.meta["focal_px"]) == (500, 2000)

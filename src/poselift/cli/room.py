@@ -101,4 +101,7 @@ def _describe(world: World) -> str:
     if world.method == "camera":
         return f"camera taken as level, {high}: nobody shows which way is up"
     looks = f"looking {'down' if world.pitch >= 0 else 'up'} by {abs(world.pitch):.1f} degrees"
+    if abs(world.roll) >= 1:
+        way = "clockwise" if world.roll > 0 else "counterclockwise"
+        looks += f" and turned {way} by {abs(world.roll):.1f}"
     return f"camera {high}, {looks} (by {world.method}, give or take {world.tilt_sigma:.1f})"
