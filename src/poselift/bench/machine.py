@@ -42,16 +42,21 @@ def describe_machine(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
     return found
 
 
+def bind_to_one_core() -> int | None:
+    """Bind this process; number of the core, ``None`` where the system cannot."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    return core
+
+
 @contextmanager
 def one_core() -> Iterator[int | None]:
-    """Bound to one core; its number, ``None`` where the system cannot."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield None
-        return
-    before = os.sched_getaffinity(0)
-    core = max(before)
-    os.sched_setaffinity(0, {core})
+    """Bound to one core, and free again: its number, ``None`` where the system cannot."""
+    before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     try:
-        yield core
+        yield bind_to_one_core()
     finally:
-        os.sched_setaffinity(0, before)
+        if before is not None:
+            os.sched_setaffinity(0, before)

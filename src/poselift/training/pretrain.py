@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from poselift import __version__, models
+from poselift import models
 from poselift.data.bank import MotionBank
 from poselift.data.batches import ViewBatches
 from poselift.data.clips import PairedClip
@@ -18,7 +18,6 @@ from poselift.data.mocap import Motion
 from poselift.data.views import RecordedViews
 from poselift.errors import UsageError
 from poselift.models.checkpoint import save_checkpoint
-from poselift.skeleton import H36M_17
 from poselift.training.ema import WeightAverage
 from poselift.training.encoder import freeze
 from poselift.training.loop import Batch, Report, Task, create_fabric, optimise
@@ -31,7 +30,7 @@ from poselift.training.poseclr import (
     info_nce,
 )
 from poselift.training.recipe import Recipe
-from poselift.training.supervised import Clips, check_subjects, fingerprint
+from poselift.training.supervised import Clips, check_subjects, describe, fingerprint
 
 HELD_OUT = 512
 """Windows of the validation motions that the features are measured on."""
@@ -143,14 +142,8 @@ class _Contrast(Task):
         with torch.no_grad():
             measured = collapse_measures(self.network(queries), self.network(others[:, 0]))
         about = {
-            "skeleton": H36M_17.name,
-            "fps": self.batches.bank.fps,
-            "normalisation": self.recipe.data.normalisation,
-            "target": self.recipe.data.target,
+            **describe(self.recipe, self.batches.bank.fps),
             "pretrained": {"method": "poseclr", "step": step, **measured},
-            "licence": self.recipe.about.get("licence", "not stated"),
-            "acknowledgement": self.recipe.about.get("acknowledgement", ""),
-            "provenance": {"poselift": __version__, "recipe": self.recipe.to_dict()},
         }
         name = self.recipe.model.name
         save_checkpoint(folder, name, self.network.encoder, about, without=self.head)

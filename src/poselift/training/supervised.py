@@ -94,6 +94,19 @@ def check_subjects(
         )
 
 
+def describe(recipe: Recipe, fps: float, **provenance: int) -> dict[str, Any]:
+    """What ``config.json`` says of any network that a recipe made."""
+    return {
+        "skeleton": H36M_17.name,
+        "fps": fps,
+        "normalisation": recipe.data.normalisation,
+        "target": recipe.data.target,
+        "licence": recipe.about.get("licence", "not stated"),
+        "acknowledgement": recipe.about.get("acknowledgement", ""),
+        "provenance": {"poselift": __version__, "recipe": recipe.to_dict(), **provenance},
+    }
+
+
 def fingerprint(clips: Sequence[Motion | PairedClip]) -> int:
     """A number that other data hardly have."""
     return zlib.crc32(b"".join(clip.joints.tobytes() for clip in clips))
@@ -165,18 +178,8 @@ class _Lifting(Task):
         if best < self.best or not errors:
             self.best = best
             about = {
-                "skeleton": H36M_17.name,
-                "fps": self.data.fps,
+                **describe(self.recipe, self.data.fps, step=step),
                 "unit": self.data.unit,
-                "normalisation": self.recipe.data.normalisation,
-                "target": self.recipe.data.target,
-                "licence": self.recipe.about.get("licence", "not stated"),
-                "acknowledgement": self.recipe.about.get("acknowledgement", ""),
-                "provenance": {
-                    "poselift": __version__,
-                    "recipe": self.recipe.to_dict(),
-                    "step": step,
-                },
                 "validation_mm": errors,
             }
             save_checkpoint(folder, self.recipe.model.name, self.average.network, about)
