@@ -13,7 +13,9 @@ import torch
 from poselift import models
 from poselift.data.mocap import Motion
 from poselift.errors import CheckpointError, DataError
+from poselift.models.checkpoint import save_checkpoint
 from poselift.models.registry import REGISTRY
+from poselift.training.encoder import start_from
 from poselift.training.loop import Progress, create_fabric
 from poselift.training.recipe import read_recipe
 from poselift.training.supervised import _Lifting, fit
@@ -66,6 +68,30 @@ def test_starts_from_given_weights(
     other = read_recipe(recipe_file, ["model.options.hidden=32"])
     with pytest.raises(CheckpointError, match="does not fit"):
         fit(other, tmp_path / "third", motions[:2], motions[2:], init=first)
+
+
+def test_an_hourglass_and_its_host_start_from_each_other(tmp_path: Path) -> None:
+    config = {"num_frames": 9, "num_out_frames": 9, "dim": 16, "hidden": 16, "depth": 2}
+    steps = {"keep": [3], "before": [1]}
+    torch.manual_seed(0)
+    host = models.create("mixste", **config)
+    whole = models.create("mixste+hot", **config, **steps)
+    about = {"normalisation": "person"}
+    save_checkpoint(tmp_path / "host", "mixste", host, about)
+    save_checkpoint(tmp_path / "whole", "mixste+hot", whole, about)
+    recovery = {k: v.clone() for k, v in whole.state_dict().items() if not k.startswith("host.")}
+
+    start_from(tmp_path / "host", whole, "person")
+    for key, value in host.state_dict().items():
+        torch.testing.assert_close(whole.state_dict()[f"host.{key}"], value, atol=0, rtol=0)
+    for key, value in recovery.items():
+        torch.testing.assert_close(whole.state_dict()[key], value, atol=0, rtol=0)
+
+    fresh = models.create("mixste", **config)
+    start_from(tmp_path / "whole", fresh, "person")
+    inside = models.load(tmp_path / "whole").host.state_dict()
+    for key, value in fresh.state_dict().items():
+        torch.testing.assert_close(inside[key], value, atol=0, rtol=0)
 
 
 def test_learns_one_clip_by_heart(recipe_file: Path, motions: list[Motion], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from torch import nn
 
 from poselift.errors import CheckpointError, UsageError
 from poselift.models.checkpoint import load_network, read_config, read_weights
+from poselift.models.hourglass import Hourglass
 
 
 def head_keys(network: nn.Module) -> frozenset[str]:
@@ -55,6 +56,8 @@ def freeze(network: nn.Module, head: bool) -> frozenset[str]:
 def start_from(folder: str | Path, network: nn.Module, normalisation: str) -> None:
     """Copy the weights of a checkpoint folder; those of a pre-trained encoder leave the head alone.
 
+    Where only one of the two networks is an hourglass, its host is what gives or takes them.
+
     Args:
         folder: what ``poselift train`` or ``poselift pretrain`` wrote.
         network: gets the weights.
@@ -64,11 +67,14 @@ def start_from(folder: str | Path, network: nn.Module, normalisation: str) -> No
         CheckpointError: the folder is of another network or of another normalisation.
     """
     about = read_config(folder)
-    if "pretrained" in about:
+    found = load_network(folder) if "pretrained" not in about else None
+    if found is None:
         state = read_weights(folder)
         state |= {key: network.state_dict()[key] for key in head_keys(network)}
     else:
-        state = load_network(folder).state_dict()
+        if isinstance(found, Hourglass) != isinstance(network, Hourglass):
+            found, network = _host(found), _host(network)
+        state = found.state_dict()
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
@@ -81,3 +87,7 @@ def start_from(folder: str | Path, network: nn.Module, normalisation: str) -> No
             f"{normalisation!r}, as the recipe says",
             "set data.normalisation",
         )
+
+
+def _host(network: nn.Module) -> nn.Module:
+    return network.host if isinstance(network, Hourglass) else network
