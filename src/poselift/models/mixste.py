@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from poselift.errors import UsageError
 from poselift.models.checks import check_rates, check_transformer
 from poselift.models.host import VideoHost, positions_for
 from poselift.models.htnet import NUM_JOINTS
@@ -35,6 +36,8 @@ class MixSTEConfig:
         num_heads: heads of the attention.
         drop: dropout.
         drop_path_first, drop_path_last: stochastic depth of the first and last level.
+        position_std: spread of the tables of positions before training. From zeros, as published,
+            joints stay alike for the first thousand steps, which a short training cannot spare.
     """
 
     num_frames: int = 243
@@ -46,10 +49,13 @@ class MixSTEConfig:
     drop: float = 0.0
     drop_path_first: float = 0.0
     drop_path_last: float = 0.1
+    position_std: float = 0.0
 
     def __post_init__(self) -> None:
         check_transformer(self)
         check_rates(self.drop, self.drop_path_first, self.drop_path_last)
+        if not self.position_std >= 0:
+            raise UsageError(f"position_std = {self.position_std}", "0 or more")
 
 
 class MixSTELevel(nn.Module):
@@ -117,6 +123,9 @@ class MixSTE(VideoHost):
         )
         self.head_norm = nn.LayerNorm(config.dim)
         self.head = nn.Linear(config.dim, 3)
+        for name, table in self.named_parameters():
+            if name.endswith("position"):
+                nn.init.normal_(table, std=config.position_std)
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, F, 17, 2 or 3) normalised 2D joints, a confidence unused -> (B, F, 17, C)."""
