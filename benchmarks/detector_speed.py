@@ -43,7 +43,8 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     network = BlazePose(find())
-    report: dict[str, Any] = {"machine": describe(), "unit": "ms per frame, median", "videos": {}}
+    report: dict[str, Any] = json.loads(options.json.read_text()) if options.json.exists() else {}
+    report |= {"machine": describe(), "unit": "ms per frame, median", "videos": {}}
     for path in options.videos:
         rows = {
             "one person": follow(network, path, 1),

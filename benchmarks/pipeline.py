@@ -8,7 +8,7 @@ command in a process of its own, ``--repeat`` times with each of these, in turns
 - ``npz, bvh``: nothing is drawn
 - ``npz, html, mp4``: a page and a film are drawn too
 - ``npz, bvh, one thread``: as the first, but frames are decoded between detections instead of
-  beside them
+  beside them, and persons are looked at one after the other
 
 Reported is the median of each: frames per second from the summary's own clock (all stages but the
 start of the program and the opening of files), from start to end of the process, and the share of
@@ -44,9 +44,9 @@ ROWS = 720
 COMMAND = "import sys; from poselift.cli.main import main; sys.exit(main(sys.argv[1:]))"
 ONE_THREAD = f"from poselift.cli import video; video.ahead = iter; {COMMAND}"
 CASES = {
-    "npz, bvh": (COMMAND, "npz,bvh"),
-    "npz, html, mp4": (COMMAND, "npz,html,mp4"),
-    "npz, bvh, one thread": (ONE_THREAD, "npz,bvh"),
+    "npz, bvh": (COMMAND, ["--format", "npz,bvh"]),
+    "npz, html, mp4": (COMMAND, ["--format", "npz,html,mp4"]),
+    "npz, bvh, one thread": (ONE_THREAD, ["--format", "npz,bvh", "--threads", "1"]),
 }
 
 
@@ -60,20 +60,22 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=0, help="measure memory over so many")
     parser.add_argument("--json", type=Path, default=RESULTS)
     options = parser.parse_args()
-    report: dict[str, Any] = json.loads(options.json.read_text()) if options.json.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
         if options.repeat:
             small = scaled(options.video, Path(folder) / "small.mp4", ROWS)
-            report["speed"] = {
-                "machine": describe("av", "ai-edge-litert", "onnxruntime"),
-                **speed(small, Path(folder), options.repeat, options.person),
-            }
-            print(json.dumps(report["speed"], indent=1))
+            about = {"machine": describe("av", "ai-edge-litert", "onnxruntime")}
+            found = speed(small, Path(folder), options.repeat, options.person)
+            keep(options.json, "speed", about | found)
         if options.frames:
-            report["memory"] = memory(options.video, Path(folder), options.frames)
-            print(json.dumps(report["memory"], indent=1))
-    options.json.parent.mkdir(exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            keep(options.json, "memory", memory(options.video, Path(folder), options.frames))
+
+
+def keep(path: Path, part: str, found: dict[str, Any]) -> None:
+    """Print and write one part; what the file says of others stays."""
+    print(json.dumps(found, indent=1))
+    report = json.loads(path.read_text()) if path.exists() else {}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(report | {part: found}, indent=1) + "\n", encoding="utf-8")
 
 
 def speed(video: Path, folder: Path, repeat: int, person: str) -> dict[str, Any]:
@@ -81,8 +83,8 @@ def speed(video: Path, folder: Path, repeat: int, person: str) -> dict[str, Any]
     frames = Frames(video)
     runs: dict[str, list[dict[str, Any]]] = {case: [] for case in CASES}
     for _ in range(repeat):
-        for case, (code, formats) in CASES.items():
-            runs[case].append(lift(code, video, folder, "--format", formats, "--person", person))
+        for case, (code, given) in CASES.items():
+            runs[case].append(lift(code, video, folder, *given, "--person", person))
     report: dict[str, Any] = {"width": frames.width, "height": frames.height, "runs": repeat}
     report["frames"] = runs["npz, bvh"][0]["frames"]
     report["persons"] = len(runs["npz, bvh"][0]["persons"])

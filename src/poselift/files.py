@@ -155,3 +155,25 @@ def _reason(error: Exception) -> str:
 def _shown(path: str | os.PathLike[str]) -> str:
     """A path as text that can be printed on any terminal."""
     return os.fspath(path).encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Keep what C code writes to stderr from the user.
+
+    LiteRT greets with a line about its delegate that no setting turns off; its errors come as
+    exceptions.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # no stderr, nothing to silence
+        yield
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -103,9 +103,9 @@ def test_the_networks_are_asked_once(tmp_path, monkeypatch):
     made = {name: rng.normal(size=shape) for name, shape in LANDMARK_SHAPES.items()}
     body = Landmarks(**{**made, "presence": 0.75})
     people = [Detection(Region(1 / 3, 2.0, 3.0, 0.5), 0.9), Detection(Region(4.0, 5.0, 6.0), 0.6)]
-    seen = iter([people, [], body, people[:1]])
-    for name in ("detect", "landmarks"):
-        monkeypatch.setattr(BlazePose, name, lambda *_: next(seen))
+    regions = [person.region for person in people]
+    seen = iter([([], people), ([], []), ([body, body], people[:1]), ([body], [])])
+    monkeypatch.setattr(BlazePose, "look", lambda *_: next(seen))
     monkeypatch.setattr(BlazePose, "__init__", lambda *_: None)
 
     def ask():
@@ -114,18 +114,28 @@ def test_the_networks_are_asked_once(tmp_path, monkeypatch):
         found = [
             network.detect(IMAGE),
             network.detect(IMAGE),
-            network.landmarks(IMAGE, people[0].region),
-            network.detect(IMAGE),
+            network.look(IMAGE, regions, search=True),
+            network.landmarks(IMAGE, regions[0]),
         ]
         partial.save(1)
         return found
 
-    first, second = ask(), ask()  # nobody would answer twice
-    assert first[0] == second[0] == people
-    assert first[1] == second[1] == []
-    assert first[3] == second[3] == people[:1]
-    for name in LANDMARK_SHAPES:
-        np.testing.assert_array_equal(getattr(second[2], name), getattr(body, name))
+    for found in ask(), ask():  # nobody would answer twice
+        first, second, (bodies, persons), alone = found
+        assert first == people
+        assert second == []
+        assert persons == people[:1]
+        assert len(bodies) == 2
+        for name in LANDMARK_SHAPES:
+            for each in (*bodies, alone):
+                np.testing.assert_array_equal(getattr(each, name), getattr(body, name))
+
+
+def test_nothing_is_asked_of_nobody(tmp_path, monkeypatch):
+    monkeypatch.setattr(BlazePose, "__init__", lambda *_: None)
+    monkeypatch.setattr(BlazePose, "look", None)
+    network = RememberingBlazePose(None, 1, PartialAnswers(tmp_path / "a.partial", "a"))
+    assert network.look(IMAGE, []) == ([], [])
 
 
 def test_the_fingerprint_is_of_all_that_matters(tmp_path, write_video, noise):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import os
 import sys
 
 import numpy as np
 import pytest
 
-from poselift.detect import BlazePose, Region, WeightFiles
+from poselift.detect import BlazePose, Frames, Region, WeightFiles
 from poselift.detect.blazepose import anchors, decode, refine, suppress
-from poselift.errors import CheckpointError, DataError, MissingExtraError
+from poselift.detect.region import whole_image
+from poselift.errors import CheckpointError, DataError, MissingExtraError, UsageError
 
 
 def test_anchors_are_the_cells_of_three_grids():
@@ -87,6 +90,36 @@ def test_loading_says_nothing_and_stderr_works_afterwards(weights, capfd):
     assert capfd.readouterr() == ("", "")
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"
+
+
+def test_less_than_one_thread(weights):
+    with pytest.raises(UsageError, match="0 threads"):
+        BlazePose(weights, 0)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_change_nothing(weights, shared, threads):
+    frames = itertools.islice(Frames(shared / "data/media/sports2d_demo.mp4"), 100, 106, 5)
+    one, several = BlazePose(weights, 1), BlazePose(weights, threads)
+    for _, _, image in frames:
+        persons = one.detect(image)
+        middle = whole_image(image.shape[1], image.shape[0])
+        regions = [*(person.region for person in persons), middle, Region(500, 350, 300)]
+        bodies, again = several.look(image, regions, search=True)
+        assert again == persons
+        for region, body in zip(regions, bodies, strict=True):
+            alone = one.landmarks(image, region)
+            for field in dataclasses.fields(alone):
+                np.testing.assert_array_equal(
+                    getattr(body, field.name), getattr(alone, field.name), field.name
+                )
+
+
+def test_errors_in_a_helper_come_out(weights, monkeypatch):
+    network = BlazePose(weights, 2)
+    monkeypatch.setattr(BlazePose, "_body", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        network.look(np.zeros((9, 9, 3), np.uint8), [Region(4, 4, 8)], search=True)
 
 
 def test_files_that_are_not_the_networks(weights, tmp_path):

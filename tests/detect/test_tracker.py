@@ -18,7 +18,11 @@ class Scene:
 
     def __init__(self):
         self.persons = []
-        self.detected = 0
+        self.looks = []
+
+    @property
+    def detected(self):
+        return sum(search for _, search in self.looks)
 
     def _landmarks(self, person, presence=1.0):
         centre = np.array(person, float)
@@ -31,15 +35,18 @@ class Scene:
             presence=presence,
         )
 
-    def detect(self, image):
-        self.detected += 1
+    def look(self, image, regions, search=False):
+        self.looks.append((len(regions), search))
+        return [self._in(region) for region in regions], self._everybody() if search else []
+
+    def _everybody(self):
         return [
             Detection(region_around(np.array(p, float), np.array(p) - [0.0, 100.0]), 0.9 - n / 10)
             for n, p in enumerate(self.persons)
             if p is not None
         ]
 
-    def landmarks(self, image, region):
+    def _in(self, region):
         there = [p for p in self.persons if p is not None]
         if not there:
             return self._landmarks((0, 0), 0.1)
@@ -88,6 +95,29 @@ def test_somebody_who_comes_late_or_elsewhere_is_new():
 def test_a_newcomer_is_seen_within_a_fifth_of_a_second():
     found, _ = follow([[(200, 300)] + [(700, 300)] * (n >= 10) for n in range(30)])
     assert next(n for n, seen in enumerate(found) if 1 in seen) <= 10 + 6
+
+
+def test_persons_are_followed_and_searched_for_at_the_same_time():
+    scene = Scene()
+    tracker = PoseTracker(scene)
+    scene.persons = [(200, 300), (700, 300)]
+    tracker.push(IMAGE, 0.0)
+    assert scene.looks == [(0, True), (2, False)]  # where they are, then who they are
+    tracker.push(IMAGE, 0.1)
+    tracker.push(IMAGE, 0.2)
+    assert scene.looks[2:] == [(2, False), (2, True)]
+    scene.persons = [(200, 300), None]
+    tracker.push(IMAGE, 0.3)  # only now it is known that somebody is lost
+    tracker.push(IMAGE, 0.4)
+    assert scene.looks[4:] == [(2, False), (0, True), (1, True)]
+
+
+def test_no_more_are_looked_at_than_may_be_followed():
+    scene = Scene()
+    scene.persons = [(200, 300), (500, 300), (800, 300)]
+    seen = PoseTracker(scene, max_persons=2).push(IMAGE, 0.0)
+    assert scene.looks == [(0, True), (2, False)]
+    assert [round(each.landmarks.centre[0]) for each in seen] == [200, 500]
 
 
 def test_one_person_has_one_number_though_two_tracks_met():

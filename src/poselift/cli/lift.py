@@ -146,7 +146,7 @@ class _Work:
 
             check_conversion(args.conversion)
             folder = args.output / f"{self.stem}.partial"
-            self.video = VideoInput(self.path, args.fps, find(), folder, self.stages)
+            self.video = VideoInput(self.path, args.fps, find(), args.threads, folder, self.stages)
             return
 
         from poselift import keypoints

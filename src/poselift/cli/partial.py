@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -149,32 +149,36 @@ class RememberingBlazePose(BlazePose):
         partial: the answers that are there.
     """
 
-    def __init__(self, weights: WeightFiles, threads: int, partial: PartialAnswers) -> None:
+    def __init__(self, weights: WeightFiles, threads: int | None, partial: PartialAnswers) -> None:
         super().__init__(weights, threads)
         self._partial = partial
 
-    def detect(self, image: Image) -> list[Detection]:
-        """As `poselift.detect.BlazePose.detect`."""
-        question = np.array(_WHOLE_IMAGE)
-        known = self._partial.recall(question)
-        if known is not None:
-            rows = known.reshape(-1, 5).tolist()  # N detections
-            return [Detection(Region(*numbers), score) for *numbers, score in rows]
-        found = super().detect(image)
-        numbers = [(*_numbers(each.region), each.score) for each in found]
-        self._partial.add(question, np.array(numbers, dtype=np.float64).ravel())
-        return found
-
-    def landmarks(self, image: Image, region: Region) -> Landmarks:
-        """As `poselift.detect.BlazePose.landmarks`."""
-        question = np.array(_numbers(region))
-        known = self._partial.recall(question)
-        if known is not None:
-            return _to_landmarks(known)
-        found = super().landmarks(image, region)
-        parts = [np.ravel(getattr(found, name)) for name in LANDMARK_SHAPES]
-        self._partial.add(question, np.concatenate(parts))
-        return found
+    def look(
+        self, image: Image, regions: Sequence[Region], search: bool = False
+    ) -> tuple[list[Landmarks], list[Detection]]:
+        """As `poselift.detect.BlazePose.look`."""
+        questions = [np.array(_numbers(region)) for region in regions]
+        if search:
+            questions.append(np.array(_WHOLE_IMAGE))
+        known = [self._partial.recall(question) for question in questions]
+        answers = [answer for answer in known if answer is not None]
+        if len(answers) == len(questions):
+            persons = answers.pop().reshape(-1, 5).tolist() if search else []  # N detections
+            return [_to_landmarks(answer) for answer in answers], [
+                Detection(Region(*numbers), score) for *numbers, score in persons
+            ]
+        bodies, found = super().look(image, regions, search)
+        answers = [
+            np.concatenate([np.ravel(getattr(body, name)) for name in LANDMARK_SHAPES])
+            for body in bodies
+        ]
+        if search:
+            numbers = [(*_numbers(each.region), each.score) for each in found]
+            answers.append(np.array(numbers, dtype=np.float64).ravel())
+        for question, answer, before in zip(questions, answers, known, strict=True):
+            if before is None:
+                self._partial.add(question, answer)
+        return bodies, found
 
 
 def fingerprint(frames: Frames, weights: WeightFiles, fps: float | None) -> str:

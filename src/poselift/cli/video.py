@@ -34,6 +34,7 @@ class VideoInput(Frames):
         path: of the video.
         fps: in place of its own times, see `poselift.detect.Frames`.
         weights: of the detector.
+        threads: of the detector, see `poselift.detect.BlazePose`.
         folder: for partial results, see `poselift.cli.partial`.
         stages: gets the seconds of ``decode`` and ``detect``.
 
@@ -45,11 +46,17 @@ class VideoInput(Frames):
     """
 
     def __init__(
-        self, path: Path, fps: float | None, weights: WeightFiles, folder: Path, stages: Stages
+        self,
+        path: Path,
+        fps: float | None,
+        weights: WeightFiles,
+        threads: int | None,
+        folder: Path,
+        stages: Stages,
     ) -> None:
         super().__init__(path, fps=fps)
         self.notes: list[str] = []
-        self._weights, self._stages = weights, stages
+        self._weights, self._network_threads, self._stages = weights, threads, stages
         self._partial = PartialAnswers(folder, fingerprint(self, weights, fps))
         if self._partial.frames:
             self.notes.append(f"went on from frame {self._partial.frames}, as {folder} has it")
@@ -96,7 +103,7 @@ class VideoInput(Frames):
                 self._partial.save(done)
                 saving = False
 
-            network = RememberingBlazePose(self._weights, 1, self._partial)
+            network = RememberingBlazePose(self._weights, self._network_threads, self._partial)
             try:
                 found = detect.detect_video(self, network=network, progress=told)
             except PoseliftError:

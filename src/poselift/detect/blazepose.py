@@ -9,9 +9,10 @@ options the constants below repeat.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import LifoQueue
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ import numpy.typing as npt
 
 from poselift.detect.region import Image, Region, region_around, whole_image
 from poselift.detect.weights import WeightFiles
-from poselift.errors import CheckpointError, DataError, MissingExtraError
+from poselift.errors import CheckpointError, DataError, MissingExtraError, UsageError
+from poselift.files import silent_stderr
 from poselift.poses import FloatArray
 
 LANDMARKS = 33
@@ -84,17 +86,24 @@ class BlazePose:
 
     Args:
         weights: the two weight files, see `poselift.detect.weights.find`.
-        threads: that one call may use.
+        threads: how many answers `look` works on at the same time; ``None`` for as many as this
+            process may use cores. Each body that is looked at beside others takes 40 MB.
 
     Raises:
+        UsageError: less than one thread.
         MissingExtraError: ai-edge-litert is not installed.
         CheckpointError: files that are not these networks.
     """
 
-    def __init__(self, weights: WeightFiles, threads: int = 1) -> None:
-        self._detector = _Network(weights.detector, threads, [(2254, 12), (2254, 1)])
+    def __init__(self, weights: WeightFiles, threads: int | None = None) -> None:
+        self._threads = _cores() if threads is None else threads
+        if self._threads < 1:
+            raise UsageError(f"{threads} threads", "1 or more")
+        self._detector = _Network(weights.detector, [(2254, 12), (2254, 1)])
         shapes = [(195,), (1,), (_HEATMAP, _HEATMAP, _ALL_POINTS), (117,)]
-        self._landmarks = _Network(weights.landmarks, threads, shapes)
+        self._landmarks = _Network(weights.landmarks, shapes)
+        # The calling thread works, too. Others are started when there is something to do.
+        self._helpers = ThreadPoolExecutor(max(1, self._threads - 1), "blazepose")
         self._anchors = anchors()
 
     def detect(self, image: Image) -> list[Detection]:
@@ -106,15 +115,8 @@ class BlazePose:
         Raises:
             DataError: an array of another kind.
         """
-        check_image(image)
-        square = whole_image(image.shape[1], image.shape[0])
-        pixels = square.crop(image, _DETECTOR_PIXELS, outside="black")
-        boxes, logits = self._detector(pixels / np.float32(127.5) - np.float32(1))
-        values, scores = decode(boxes, logits, self._anchors)
-        return [
-            Detection(region_around(*square.to_image(points[2:4])), float(score))
-            for points, score in zip(*suppress(values, scores), strict=True)
-        ]
+        _, persons = self.look(image, [], search=True)
+        return persons
 
     def landmarks(self, image: Image, region: Region) -> Landmarks:
         """The body in a region; ``presence`` says whether there is one.
@@ -126,9 +128,58 @@ class BlazePose:
         Raises:
             DataError: an array of another kind.
         """
+        (body,), _ = self.look(image, [region])
+        return body
+
+    def look(
+        self, image: Image, regions: Sequence[Region], search: bool = False
+    ) -> tuple[list[Landmarks], list[Detection]]:
+        """``landmarks`` of several regions, and ``detect`` if told to search, at the same time.
+
+        The answers do not depend on the number of threads.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            regions: one for each body.
+            search: whether the persons in the image are asked for; else there are none.
+
+        Raises:
+            DataError: an array of another kind.
+        """
         check_image(image)
-        pixels = region.crop(image, _LANDMARK_PIXELS)
-        raw, presence, heat, world = self._landmarks(pixels / np.float32(255))
+        # Cut out here, one after the other: threads in numpy would wait for one another. What
+        # follows is nearly all the network, which they run beside each other.
+        self._landmarks.provide(min(len(regions), self._threads))
+        last = len(regions) + search
+        bodies = []
+        for number, region in enumerate(regions, start=1):
+            pixels = region.crop(image, _LANDMARK_PIXELS)
+            bodies.append(self._start(region, pixels, here=number == last))
+        persons = self._search(image) if search else []
+        return [body() for body in bodies], persons
+
+    def _search(self, image: Image) -> list[Detection]:
+        square = whole_image(image.shape[1], image.shape[0])
+        pixels = square.crop(image, _DETECTOR_PIXELS, outside="black")
+        pixels /= np.float32(127.5)
+        pixels -= np.float32(1)
+        boxes, logits = self._detector(pixels)
+        values, scores = decode(boxes, logits, self._anchors)
+        return [
+            Detection(region_around(*square.to_image(points[2:4])), float(score))
+            for points, score in zip(*suppress(values, scores), strict=True)
+        ]
+
+    def _start(self, region: Region, pixels: FloatArray, here: bool) -> Callable[[], Landmarks]:
+        """What gives the body: found ``here`` and now, or by a helper if there may be one."""
+        if here or self._threads == 1:
+            found = self._body(region, pixels)
+            return lambda: found
+        return self._helpers.submit(self._body, region, pixels).result
+
+    def _body(self, region: Region, pixels: FloatArray) -> Landmarks:
+        pixels /= np.float32(255)
+        raw, presence, heat, world = self._landmarks(pixels)
         points = raw.reshape(_ALL_POINTS, _POINT_VALUES).astype(np.float64)
         refined = refine(points[:, :2] / _LANDMARK_PIXELS, heat)
         placed = region.to_image(refined[: LANDMARKS + 2])
@@ -252,22 +303,14 @@ def refine(points: FloatArray, heat: FloatArray) -> FloatArray:
 class _Network:
     """A tflite file; called with (N, N, 3) pixels, gives its outputs in the order of ``shapes``."""
 
-    def __init__(self, path: Any, threads: int, shapes: list[tuple[int, ...]]) -> None:
+    def __init__(self, path: Any, shapes: list[tuple[int, ...]]) -> None:
+        self._path = path
         try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError as error:
-            raise MissingExtraError(
-                "detecting people in video needs ai-edge-litert, which is not installed",
-                fix='pip install "poselift[video]"',
-            ) from error
-        try:
-            with _silent_libraries():
-                self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-                self._interpreter.allocate_tensors()
-            self._input = self._interpreter.get_input_details()[0]["index"]
+            interpreter = self._load()
+            self._input = interpreter.get_input_details()[0]["index"]
             found = {
                 tuple(int(n) for n in out["shape"][1:]): out["index"]
-                for out in self._interpreter.get_output_details()
+                for out in interpreter.get_output_details()
             }
             self._outputs = [found[shape] for shape in shapes]
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
@@ -276,33 +319,43 @@ class _Network:
                 "a weight file of BlazePose",
                 "run `poselift setup` again",
             ) from error
+        # The one used last comes first: its memory is in the cache.
+        self._free: LifoQueue[Any] = LifoQueue()
+        self._free.put(interpreter)
+        self._count = 1
 
-    def __call__(self, pixels: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
-        self._interpreter.set_tensor(self._input, pixels[None])
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index)[0] for index in self._outputs]
+    def provide(self, count: int) -> None:
+        """Make sure that so many calls can run at the same time, each in a thread of its own."""
+        for _ in range(self._count, count):
+            self._free.put(self._load())
+            self._count += 1
+
+    def _load(self) -> Any:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise MissingExtraError(
+                "detecting people in video needs ai-edge-litert, which is not installed",
+                fix='pip install "poselift[video]"',
+            ) from error
+        with silent_stderr():
+            interpreter = Interpreter(model_path=str(self._path), num_threads=1)
+            interpreter.allocate_tensors()
+        return interpreter
+
+    def __call__(self, pixels: FloatArray) -> list[npt.NDArray[np.float32]]:
+        interpreter = self._free.get()
+        try:
+            interpreter.set_tensor(self._input, pixels[None])
+            interpreter.invoke()
+            return [interpreter.get_tensor(index)[0] for index in self._outputs]
+        finally:
+            self._free.put(interpreter)
 
 
-@contextmanager
-def _silent_libraries() -> Iterator[None]:
-    """Keep what C code writes to stderr from the user.
-
-    LiteRT greets with a line about its delegate that no setting turns off; its errors come as
-    exceptions.
-    """
-    try:
-        kept = os.dup(2)
-    except OSError:  # no stderr, nothing to silence
-        yield
-        return
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+def _cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _box_overlap(box: FloatArray, others: FloatArray) -> FloatArray:

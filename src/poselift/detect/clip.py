@@ -63,7 +63,7 @@ def detect_video(
     persons: str | int = "all",
     *,
     weights: WeightFiles | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     network: BlazePose | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> DetectedPose2D:
@@ -77,7 +77,7 @@ def detect_video(
             number of persons to follow at once (1 works as MediaPipe does: one row of the result,
             which holds whom the detector is surest of whenever nobody is followed).
         weights: the weight files; ``None`` for those that `poselift.detect.setup` put in place.
-        threads: that the networks may use.
+        threads: that the networks may use, as `BlazePose` has it.
         network: both networks in place of ``weights`` and ``threads``.
         progress: called after each frame with the number done and the number expected.
 

@@ -53,13 +53,16 @@ class Region:
         steps = np.arange(pixels) / pixels - 0.5
         along_x, along_y = self.size * cos(self.angle), self.size * sin(self.angle)
         out = np.empty((pixels, pixels, 3), np.float32)
+        border = int(outside == "black")
+        if border:
+            image = np.pad(image, ((1, 1), (1, 1), (0, 0)))
         image = np.ascontiguousarray(image)
         # A few rows at a time: small arrays stay in the cache, and cost no calls to the system.
         for first in range(0, pixels, _ROWS):
             down = steps[first : first + _ROWS, None]
             columns = self.x + along_x * steps - along_y * down
             rows = self.y + along_y * steps + along_x * down
-            _sample(image, columns, rows, outside == "black", out[first : first + _ROWS])
+            _sample(image, columns, rows, border, out[first : first + _ROWS])
         return out
 
 
@@ -98,24 +101,23 @@ def _turn(angle: float) -> FloatArray:
 
 
 def _sample(
-    image: Image, columns: FloatArray, rows: FloatArray, black: bool, out: npt.NDArray[np.float32]
+    image: Image, columns: FloatArray, rows: FloatArray, border: int, out: npt.NDArray[np.float32]
 ) -> None:
-    """Write the bilinear values at positions (R, N) into ``out`` (R, N, 3)."""
+    """Write the bilinear values at positions (R, N) into ``out`` (R, N, 3).
+
+    Beyond the edge the edge is taken. ``image`` has ``border`` pixels more than positions count.
+    """
     height, width = image.shape[:2]
-    left, part_x = _split(columns, width)
-    top, part_y = _split(rows, height)
-    x0, x1 = np.clip(left, 0, width - 1), np.clip(left + 1, 0, width - 1)
-    y0 = np.clip(top, 0, height - 1) * np.int64(width)
-    y1 = np.clip(top + 1, 0, height - 1) * np.int64(width)
+    left, part_x = _split(columns, width, border)
+    top, part_y = _split(rows, height, border)
+    first = top * np.int64(width) + left
     flat = image.reshape(-1, 3)
-    # take() of rows of three bytes is several times faster than indexing with two arrays.
-    corners = [flat.take(row + column, axis=0) for row in (y0, y1) for column in (x0, x1)]
-    if black:
-        for corner, (row, column) in zip(
-            corners, ((r, c) for r in (top, top + 1) for c in (left, left + 1)), strict=True
-        ):
-            corner[(row < 0) | (row >= height) | (column < 0) | (column >= width)] = 0
-    a, b, c, d = (corner.astype(np.float32) for corner in corners)
+    # take() of rows of three bytes is several times faster than indexing with two arrays. At the
+    # last column and row the neighbour counts nothing, whichever pixel it is.
+    a, b, c, d = (
+        flat.take(first + further, axis=0, mode="clip").astype(np.float32)
+        for further in (0, 1, width, width + 1)
+    )
     b -= a
     b *= part_x
     a += b  # upper row
@@ -129,11 +131,12 @@ def _sample(
     np.floor(a, out=out)
 
 
-def _split(positions: FloatArray, length: int) -> tuple[npt.NDArray[np.int32], FloatArray]:
+def _split(
+    positions: FloatArray, length: int, border: int
+) -> tuple[npt.NDArray[np.int32], FloatArray]:
     """Whole pixel and the part beyond it, (R, N) and (R, N, 3): the same for each colour."""
-    # Far outside makes no difference, and must not overflow.
-    near = np.clip(positions, -2.0, length + 2.0)
-    fine = np.rint(near * _STEPS).astype(np.int32)
+    near = np.clip(positions, -border, length - 1 - border)
+    fine = np.rint(near * _STEPS).astype(np.int32) + border * _STEPS
     part = (fine & (_STEPS - 1)).astype(np.float32) / np.float32(_STEPS)
     # Repeated, since numpy is slow where the last axis is broadcast.
     return fine >> 5, np.repeat(part, 3).reshape(*part.shape, 3)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from math import hypot, inf, log
 from typing import NamedTuple
 
 import numpy as np
 
-from poselift.detect.blazepose import BlazePose, Landmarks, check_image
+from poselift.detect.blazepose import BlazePose, Detection, Landmarks, check_image
 from poselift.detect.region import Image, Region, is_usable, region_around
 from poselift.detect.smoothing import LowPass, OneEuro
 from poselift.errors import UsageError
@@ -106,7 +109,11 @@ class PoseTracker:
             raise UsageError(f"unknown mode {mode!r}", " or ".join(MODES))
         if max_persons is not None and max_persons < 1:
             raise UsageError(f"{max_persons} persons", "1 or more, or all")
-        self._network, self._static, self._most = network, mode == "static", max_persons or inf
+        self._network, self._static, self._most = (
+            network,
+            mode == "static",
+            max_persons or sys.maxsize,
+        )
         self._tracks: list[_Track] = []
         self._count = 0
         self._searched = -inf
@@ -126,25 +133,47 @@ class PoseTracker:
         if self._static:
             for track in self._tracks:
                 track.active = False
-        self._follow(image, time)
-        active = self._active
-        missing = len(active) < len(self._tracks)
-        if not active or (
-            len(active) < self._most and (missing or time - self._searched >= _SEARCH_SECONDS)
-        ):
+        # Whoever is lost in this frame is one more reason to search, so what is due now stays so.
+        search = self._search_is_due(time)
+        followed = self._active
+        bodies, persons = self._look(image, [track.region for track in followed], search)
+        self._follow(followed, bodies, time)
+        if not search and self._search_is_due(time):
+            search = True
+            _, persons = self._look(image, [], search)
+        if search:
             self._searched = time
-            self._find(image, time)
+            self._find(image, persons, time)
         return [Seen(track.person, track.landmarks) for track in self._active]
 
     @property
     def _active(self) -> list[_Track]:
         return [track for track in self._tracks if track.active]
 
-    def _follow(self, image: Image, time: float) -> None:
-        """Look for each person where the last frame says."""
+    def _search_is_due(self, time: float) -> bool:
+        """Whether the detector is to run."""
+        active = len(self._active)
+        missing = active < len(self._tracks)
+        return active == 0 or (
+            active < self._most and (missing or time - self._searched >= _SEARCH_SECONDS)
+        )
+
+    def _look(
+        self, image: Image, regions: Sequence[Region], search: bool = False
+    ) -> tuple[list[Landmarks | None], list[Detection]]:
+        """The person in each region, if there is one, and those that a search finds."""
+        usable = [is_usable(region, image.shape[1], image.shape[0]) for region in regions]
+        bodies, persons = self._network.look(image, list(compress(regions, usable)), search)
+        answers = iter(bodies)
+        found = [next(answers) if is_worth_it else None for is_worth_it in usable]
+        return [body if body and _is_person(body) else None for body in found], persons
+
+    def _follow(
+        self, tracks: Sequence[_Track], bodies: Sequence[Landmarks | None], time: float
+    ) -> None:
+        """Go on with what was seen of each person where the last frame said."""
         moved = {}
-        for track in self._active:
-            raw = self._look(image, track.region)
+        for track, raw in zip(tracks, bodies, strict=True):
             track.active = raw is not None
             if raw is not None:
                 smooth = track.filters(raw, time)
@@ -156,27 +185,22 @@ class PoseTracker:
             if any(_apart(track.landmarks, other.landmarks) < _SAME_POSE for other in others):
                 track.active = False
 
-    def _look(self, image: Image, region: Region) -> Landmarks | None:
-        """The person in a region, if there is one."""
-        if not is_usable(region, image.shape[1], image.shape[0]):
-            return None
-        found = self._network.landmarks(image, region)
-        sound = found.presence > _PRESENT and np.isfinite(found.points).all()
-        return found if sound else None
-
-    def _find(self, image: Image, time: float) -> None:
-        """Look for persons who are not followed, lost ones or new ones."""
+    def _find(self, image: Image, persons: Sequence[Detection], time: float) -> None:
+        """Look at persons who are not followed, lost ones or new ones."""
         found: list[Landmarks] = []
-        regions = [track.region for track in self._active]
         known = [track.landmarks for track in self._active]
-        for detection in self._network.detect(image):
-            if len(known) + len(found) >= self._most:
-                break
-            if any(_same_region(detection.region, region) for region in regions):
-                continue
-            raw = self._look(image, detection.region)
-            if raw is not None and all(_apart(raw, other) >= _SAME_POSE for other in known + found):
-                found.append(raw)
+        followed = [track.region for track in self._active]
+        regions = [
+            person.region
+            for person in persons
+            if not any(_same_region(person.region, region) for region in followed)
+        ]
+        while regions and (free := self._most - len(known) - len(found)) > 0:
+            bodies, _ = self._look(image, regions[:free])
+            del regions[:free]
+            for raw in bodies:
+                if raw and all(_apart(raw, other) >= _SAME_POSE for other in known + found):
+                    found.append(raw)
         for raw, track in self._matched(found, time):
             filters = _Filters()
             smooth = raw if self._static else filters(raw, time)
@@ -204,6 +228,10 @@ class PoseTracker:
             if n not in taken and m not in taken.values():
                 taken[n] = m
         return [(raw, lost[taken[n]] if n in taken else None) for n, raw in enumerate(found)]
+
+
+def _is_person(body: Landmarks) -> bool:
+    return bool(body.presence > _PRESENT and np.isfinite(body.points).all())
 
 
 def _same_region(a: Region, b: Region) -> bool:
