@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from poselift import StreamingLifter
+from poselift import StreamingLifter, detect
 from poselift.cli import stream as module
+from poselift.detect import camera as cameras
 from poselift.export.onnx import export_onnx
 
 
@@ -123,6 +127,89 @@ def test_a_video_takes_no_layout(command, tmp_path):
     done = command("stream", tmp_path / "a.mp4", "--layout", "coco-17")
     assert done.code == 2
     assert "takes no --layout" in done.err
+
+
+@pytest.fixture
+def watch(monkeypatch, command, graph):
+    """Run ``poselift stream camera`` on two seconds of a picture in which one person is seen."""
+
+    def run(*options, seen=lambda time: None, source="testsrc=rate=25:duration=2,realtime"):
+        person = SimpleNamespace(
+            points=np.random.default_rng(0).uniform(50, 200, (33, 2)), visibility=np.ones(33)
+        )
+
+        class Tracker:
+            def __init__(self, network, mode, most):
+                assert (mode, most) == ("tracking", 1)
+
+            def push(self, image, time):
+                assert image.shape == (240, 320, 3)
+                seen(time)
+                return [detect.Seen(0, person)]
+
+        monkeypatch.setattr(detect, "find", lambda: None)
+        monkeypatch.setattr(detect, "BlazePose", lambda weights: None)
+        monkeypatch.setattr(detect, "PoseTracker", Tracker)
+        device = ("lavfi", lambda av, number: source, {})
+        monkeypatch.setattr(cameras, "DEVICES", {sys.platform: device})
+        return command("stream", *(options or ("camera",)), "--model", graph)
+
+    return run
+
+
+def last_line(done):
+    """Frames and dropped frames in the last line."""
+    found = re.fullmatch(
+        r"poselift: (\d+) frames, latency .*, look-ahead 0 frames, (\d+) dropped",
+        done.err.splitlines()[-1],
+    )
+    return int(found[1]), int(found[2])
+
+
+def test_a_camera(watch):
+    done = watch("camera:0", seen=lambda _: time.sleep(0.1))
+    found = poses(done)
+    frames, dropped = last_line(done)
+    numbers = [round(25 * line["time"]) for line in found]
+    assert len(found) == frames > 1
+    assert dropped == numbers[-1] - numbers[0] + 1 - frames > 0
+    assert all(len(line["persons"]) == 1 for line in found)
+
+
+def test_a_camera_goes_on_until_it_is_interrupted(watch):
+    times = []
+
+    def interrupted(time):
+        times.append(time)
+        if len(times) == 4:
+            raise KeyboardInterrupt
+
+    done = watch(seen=interrupted, source="testsrc=rate=25,realtime")
+    assert len(poses(done)) == 3
+    assert last_line(done)[0] == 3
+
+
+def test_what_a_camera_does_not_take(watch, command):
+    for options, message in (
+        (("camera", "--fast"), "--fast"),
+        (("camera", "--layout", "coco-17"), "takes no --layout"),
+        (("camera:", "--fps", 30), "./camera: is a file"),
+        (("camera:front",), "./camera:front is a file"),
+        (("camera:-1",), "camera:1"),
+        (("camera:1:2",), "camera:1"),
+    ):
+        done = watch(*options)
+        assert done.code == 2, done
+        assert message in done.err
+        assert done.err.count("\n") == 1
+
+
+def test_no_camera(command, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    done = command("stream", "camera:987")
+    assert (done.code, done.out) == (1, "")
+    assert "camera 987: /dev/video987 cannot be opened" in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_a_free_row_is_given_after_a_while():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from poselift.errors import DataError, UsageError
+from poselift.errors import CheckpointError, DataError, UsageError
 from poselift.layouts import COCO_17
 from poselift.poses import Pose2D, Pose3D
 from poselift.runtime.lifter import Lifter
@@ -160,6 +162,16 @@ def test_bad_look_ahead(tiny: Path, tiny_causal: Path, tiny_single: Path) -> Non
 def test_bad_options(tiny_causal: Path, options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         StreamingLifter(**{"model": tiny_causal, **options})
+
+
+def test_refuses_a_network_that_predicts_no_metres(tiny_single: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "image"
+    shutil.copytree(tiny_single, folder)
+    about = json.loads((folder / "config.json").read_text())
+    StreamingLifter(folder, backend="torch")
+    (folder / "config.json").write_text(json.dumps(about | {"unit": "half_widths"}))
+    with pytest.raises(CheckpointError, match="predicts half_widths"):
+        StreamingLifter(folder, backend="torch")
 
 
 def test_a_bad_frame_changes_nothing(tiny_causal: Path) -> None:

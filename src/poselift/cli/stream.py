@@ -1,10 +1,12 @@
 """Lift frame by frame: JSON lines in, JSON lines out, as they come.
 
-INPUT is - for lines from the standard input, or a video. A line is one frame:
+INPUT is - for lines from the standard input, a video, or a camera: camera for the first one,
+camera:1 for the next. A camera goes on until it is interrupted (Ctrl-C). A line is one frame:
 {"keypoints": [[x, y], ...]} in pixels, or [[[x, y], ...], ...] of several persons; null where a
 joint is absent. "ids" (one for each person), "scores" and "time" (seconds) may be given. What
 comes out has "time", and "persons" with "id", "joints" [17][3] metres from the pelvis and "root"
-[3] metres from the camera. The latency stands on the last line of the standard error.
+[3] metres from the camera. The latency stands on the last line of the standard error, and how
+many frames of a camera were dropped, since newer ones came while one was worked on.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +25,7 @@ from poselift.cli.parser import Parser, count, positive, size
 from poselift.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from poselift.detect import Camera, Frames
     from poselift.poses import FloatArray, Pose3D
     from poselift.runtime import StreamingLifter
 
@@ -55,8 +60,15 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--persons", metavar="P", type=count, default=1, help="most at a time (default: 1)"
     )
-    parser.add_argument("--fps", metavar="F", type=positive, help="of the lines (default: 50)")
-    parser.add_argument("--size", metavar="WxH", type=size, help="of the images in pixels")
+    parser.add_argument(
+        "--fps",
+        metavar="F",
+        type=positive,
+        help="of the lines (default: 50), in place of a video's own, or asked of a camera",
+    )
+    parser.add_argument(
+        "--size", metavar="WxH", type=size, help="of the images in pixels, or asked of a camera"
+    )
     parser.add_argument("--layout", metavar="L", default="h36m-17", help="(default: h36m-17)")
     parser.add_argument("--focal", metavar="PIXELS", type=positive, help="focal length")
     parser.add_argument(
@@ -65,6 +77,7 @@ def add_arguments(parser: Parser) -> None:
     parser.example(
         "poselift stream --fps 30 --size 1280x720 < frames.jsonl > poses.jsonl",
         "poselift stream walk.mp4 --persons 2",
+        "poselift stream camera --size 1280x720 > poses.jsonl",
     )
 
 
@@ -74,28 +87,69 @@ def _from_zero(text: str) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Lift until the input ends."""
+    if args.input == "-":
+        _stream(args, _from_lines(sys.stdin))
+        return
+    from poselift.detect import Frames
+
+    if args.layout != "h36m-17":
+        raise UsageError(f"{args.input} is no keypoints and takes no --layout")
+    word, colon, number = args.input.partition(":")
+    if word == "camera":
+        with closing(_camera(args, number if colon else "0")) as camera:
+            _stream(args, _people(camera, args), camera)
+        return
+    if args.size:
+        raise UsageError(f"{args.input} is a video and takes no --size")
+    video = Frames(Path(args.input), fps=args.fps)
+    _stream(args, _people(video, args), video)
+
+
+def _camera(args: argparse.Namespace, number: str) -> Camera:
+    """The camera that is asked for."""
+    from poselift.detect import Camera
+
+    if not (number.isascii() and number.isdigit() and len(number) < 4):
+        raise UsageError(
+            args.input,
+            "camera, or camera:1 and so on for others",
+            f"./{args.input} is a file of that name",
+        )
+    if args.fast:
+        raise UsageError("--fast, but a camera gives frames as they come")
+    return Camera(int(number), fps=args.fps, size=args.size)
+
+
+def _stream(
+    args: argparse.Namespace, frames: Iterable[Frame], source: Camera | Frames | None = None
+) -> None:
+    """Lift the frames, and say how it went; they are of ``source`` if they are no lines."""
+    from poselift.detect import Camera
     from poselift.layouts import get_layout
     from poselift.runtime import StreamingLifter
 
-    fps, image_size, layout = args.fps, args.size, args.layout
-    if args.input == "-":
-        frames: Iterable[Frame] = _from_lines(sys.stdin)
-    else:
-        if args.layout != "h36m-17" or args.size:
-            raise UsageError(f"{args.input} is a video and takes no --layout or --size")
-        fps, image_size, frames = _from_video(args.input, args.persons, args.fps, args.fast)
-        layout = "mediapipe-33"
+    layout = "mediapipe-33" if source else args.layout
     lifter = StreamingLifter(
         args.model,
         args.look_ahead,
-        fps=fps,
-        image_size=image_size,
+        fps=source.fps if source else args.fps,
+        image_size=(source.width, source.height) if source else args.size,
         layout=layout,
         focal=args.focal,
     )
-    joints = len(get_layout(layout))
-    latencies = list(_lift(lifter, frames, args.persons, joints))
-    print(_summary(latencies, lifter.latency_frames), file=sys.stderr)
+    latencies = array("d")
+    try:
+        for latency in _lift(lifter, frames, args.persons, len(get_layout(layout))):
+            latencies.append(latency)
+    except KeyboardInterrupt:
+        if not isinstance(source, Camera):
+            raise
+    for warning in source.warnings if source else ():
+        print(f"poselift: {warning}", file=sys.stderr)
+    summary = _summary(latencies, lifter.latency_frames)
+    if isinstance(source, Camera):
+        summary += f", {source.dropped} dropped"
+    print(summary, file=sys.stderr)
 
 
 def _lift(
@@ -207,29 +261,29 @@ def _joints(person: Any) -> list[Any]:
     return [[None, None] if joint is None else joint for joint in person or ()]
 
 
-def _from_video(
-    path: str, persons: int, fps: float | None, fast: bool
-) -> tuple[float, tuple[int, int], Iterator[Frame]]:
-    """Frame rate, size and frames of a video, at its own pace unless ``fast``."""
+def _people(source: Camera | Frames, args: argparse.Namespace) -> Iterator[Frame]:
+    """Who is in each frame; a video goes at its own pace unless it should be fast."""
     from poselift import detect
 
-    opened = detect.Frames(Path(path), fps=fps)
-    tracker = detect.PoseTracker(detect.BlazePose(detect.find()), "tracking", persons)
+    tracker = detect.PoseTracker(detect.BlazePose(detect.find()), "tracking", args.persons)
 
     def frames() -> Iterator[Frame]:
         start = time.perf_counter()
-        for frame in opened:
-            if not fast:
-                time.sleep(max(0.0, start + frame.time - time.perf_counter()))
-            arrived = time.perf_counter()
+        for frame in source:
+            if isinstance(source, detect.Camera):
+                arrived = source.arrived
+            else:
+                if not args.fast:
+                    time.sleep(max(0.0, start + frame.time - time.perf_counter()))
+                arrived = time.perf_counter()
             seen = tracker.push(frame.image, frame.time)
             found = {one.person: (one.landmarks.points, one.landmarks.visibility) for one in seen}
             yield Frame(found, frame.time, arrived)
 
-    return opened.fps, (opened.width, opened.height), frames()
+    return frames()
 
 
-def _summary(latencies: list[float], waited: int) -> str:
+def _summary(latencies: Sequence[float], waited: int) -> str:
     """The line at the end."""
     if not latencies:
         return "poselift: no frames"

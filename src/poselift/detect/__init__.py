@@ -5,6 +5,7 @@
 """
 
 from poselift.detect.blazepose import BlazePose, Detection, Landmarks
+from poselift.detect.camera import Camera
 from poselift.detect.clip import (
     DetectedPose2D,
     FramePersons,
@@ -22,6 +23,7 @@ from poselift.detect.weights import WeightFiles, cache_folder, find, setup
 __all__ = [
     "IMAGE_SUFFIXES",
     "BlazePose",
+    "Camera",
     "DetectedPose2D",
     "Detection",
     "Frame",

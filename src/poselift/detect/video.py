@@ -60,107 +60,43 @@ class VideoWarning:
         return f"{self.source}: {self.text}"
 
 
-class Frames:
-    """The frames of a video file, of a folder of images, or of a single image.
-
-    Iterating gives a `Frame` after another, and starts from the beginning each time. Turned video
-    of phones is put upright, pixels that are not square are made so, and times are those at which
-    a player shows the frames, also where their distance varies. Images of a folder are taken in
-    the order of the numbers in their names.
+class Decoder:
+    """Decodes what FFmpeg opens, one frame at a time: what files and cameras have in common.
 
     Args:
-        path: file or folder.
-        fps: frames per second of a folder of images (30 if not given), or overriding the times
-            of a video, which are then equally spaced.
-
-    Attributes:
-        fps: frames per second, the average where they vary.
-        width: pixels of every frame.
-        height: pixels of every frame.
-        count: how many frames are expected, ``None`` where the file does not say.
-        warnings: what was found so far; it grows while frames are read.
-
-    Raises:
-        DataError: no such file, or nothing readable in it.
-        UsageError: a frame rate that is not a positive number.
-        MissingExtraError: PyAV is not installed.
+        name: for messages.
+        fps: in place of the times of the video, which are then equally spaced.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, fps: float | None = None) -> None:
-        if fps is not None and not (isfinite(fps) and 0 < fps <= _MAX_FPS):
-            raise UsageError(f"fps of {fps}", f"a number above 0, up to {_MAX_FPS:.0f}")
-        self.path = _existing(path)
-        self.name = str(path)
+    _threads = "AUTO"
+    """Of the codec, see PyAV's ``thread_type``."""
+
+    def __init__(self, name: str, fps: float | None = None) -> None:
+        self.name = name
+        self.fps = fps or _DEFAULT_FPS
+        self.width = self.height = 0
+        self.count: int | None = None
         self.warnings: list[VideoWarning] = []
         self._given_fps = fps
+        self._seconds = 0.0
         self._av = _pyav()
-        self._images = _image_files(self.path)
-        self.fps = fps or _DEFAULT_FPS
-        self.count: int | None = len(self._images) if self._images else None
-        if self._images and fps is None and len(self._images) > 1:
-            self._warn(f"images without times, taken as {_DEFAULT_FPS:.0f} frames per second")
-        self.width = self.height = 0
-        frames = self._read()
-        first = next(frames)  # which also finds out early whether there is anything to read
-        frames.close()
-        self.height, self.width = first.image.shape[:2]
 
-    def __iter__(self) -> Iterator[Frame]:
-        return self._read()
-
-    def _read(self) -> Generator[Frame, None, None]:
-        pictures = self._from_images() if self._images else self._from_video()
-        found = False
-        for frame in pictures:
-            found = True
-            yield frame
-        if not found:
-            raise DataError(
-                f"{self.name}: no frame can be read", "a video or images", "is it damaged?"
-            )
+    def _open(self) -> Any:
+        """FFmpeg's container."""
+        raise NotImplementedError
 
     def _warn(self, text: str) -> None:
         warning = VideoWarning(self.name, text)
         if warning not in self.warnings:
             self.warnings.append(warning)
 
-    def _from_images(self) -> Iterator[Frame]:
-        for index, path in enumerate(self._images):
-            try:
-                image = self._still(path)
-            except (self._av.error.FFmpegError, OSError, ValueError, LookupError, StopIteration):
-                self._warn(f"{path.name} cannot be read, left out")
-                continue
-            if self.width and image.shape[:2] != (self.height, self.width):
-                size = f"{image.shape[1]} x {image.shape[0]}"
-                self._warn(f"{path.name} is {size} unlike the first image, left out")
-                continue
-            yield Frame(index, index / self.fps, image)
-
-    def _still(self, path: Path) -> Image:
-        # Through a file object, since FFmpeg takes a % in a name as a pattern.
-        with path.open("rb") as file, self._av.open(file) as container:
-            frame = next(container.decode(container.streams.video[0]))
-            return _upright(frame.to_ndarray(format="rgb24"), frame.rotation)
-
-    def _from_video(self) -> Iterator[Frame]:
-        try:
-            # "file:" and the white list keep names with a colon, and lists of addresses, local.
-            container = self._av.open(
-                f"file:{self.path}",
-                options={"protocol_whitelist": "file"},
-                metadata_errors="replace",
-            )
-        except (self._av.error.FFmpegError, OSError, ValueError) as error:
-            raise DataError(
-                f"{self.name}: cannot be read ({_reason(error)})", "a video", "is it complete?"
-            ) from error
-        with container:
+    def _from_video(self) -> Generator[Frame, None, None]:
+        with self._open() as container:
             # FFmpeg shows any text as a film of a terminal.
             if not container.streams.video or container.format.name == "tty":
                 raise DataError(f"{self.name}: no video in it", "a video or a folder of images")
             stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
+            stream.thread_type = self._threads
             self._describe(stream, container.duration)
             yield from self._decoded(container, stream)
 
@@ -215,7 +151,7 @@ class Frames:
     def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
         """The frames of each packet; ``None`` where a packet cannot be decoded."""
         try:
-            for packet in container.demux(stream):
+            for packet in self._demuxed(container, stream):
                 try:
                     yield from packet.decode()
                 except EOFError:
@@ -223,7 +159,11 @@ class Frames:
                 except self._av.error.FFmpegError:
                     yield None
         except (self._av.error.FFmpegError, OSError) as error:
-            self._warn(f"reading ends early ({_reason(error)}); what came before it is used")
+            self._warn(f"reading ends early ({reason(error)}); what came before it is used")
+
+    def _demuxed(self, container: Any, stream: Any) -> Iterator[Any]:
+        """The packets of the stream."""
+        return iter(container.demux(stream))
 
     def _check_end(self, declared: int, found: int, last: float) -> None:
         """Warn where a video is shorter than its header says."""
@@ -236,6 +176,94 @@ class Frames:
             _MISSING_SECONDS, _MISSING_SHARE * self._seconds
         ):
             self._warn(f"its frames end at {end:.1f} s, though it says {self._seconds:.1f} s")
+
+
+class Frames(Decoder):
+    """The frames of a video file, of a folder of images, or of a single image.
+
+    Iterating gives a `Frame` after another, and starts from the beginning each time. Turned video
+    of phones is put upright, pixels that are not square are made so, and times are those at which
+    a player shows the frames, also where their distance varies. Images of a folder are taken in
+    the order of the numbers in their names.
+
+    Args:
+        path: file or folder.
+        fps: frames per second of a folder of images (30 if not given), or overriding the times
+            of a video, which are then equally spaced.
+
+    Attributes:
+        fps: frames per second, the average where they vary.
+        width: pixels of every frame.
+        height: pixels of every frame.
+        count: how many frames are expected, ``None`` where the file does not say.
+        warnings: what was found so far; it grows while frames are read.
+
+    Raises:
+        DataError: no such file, or nothing readable in it.
+        UsageError: a frame rate that is not a positive number.
+        MissingExtraError: PyAV is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, fps: float | None = None) -> None:
+        if fps is not None and not (isfinite(fps) and 0 < fps <= _MAX_FPS):
+            raise UsageError(f"fps of {fps}", f"a number above 0, up to {_MAX_FPS:.0f}")
+        self.path = _existing(path)
+        super().__init__(str(path), fps)
+        self._images = _image_files(self.path)
+        if self._images:
+            self.count = len(self._images)
+        if self._images and fps is None and len(self._images) > 1:
+            self._warn(f"images without times, taken as {_DEFAULT_FPS:.0f} frames per second")
+        frames = self._read()
+        first = next(frames)  # which also finds out early whether there is anything to read
+        frames.close()
+        self.height, self.width = first.image.shape[:2]
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._read()
+
+    def _read(self) -> Generator[Frame, None, None]:
+        pictures = self._from_images() if self._images else self._from_video()
+        found = False
+        for frame in pictures:
+            found = True
+            yield frame
+        if not found:
+            raise DataError(
+                f"{self.name}: no frame can be read", "a video or images", "is it damaged?"
+            )
+
+    def _from_images(self) -> Iterator[Frame]:
+        for index, path in enumerate(self._images):
+            try:
+                image = self._still(path)
+            except (self._av.error.FFmpegError, OSError, ValueError, LookupError, StopIteration):
+                self._warn(f"{path.name} cannot be read, left out")
+                continue
+            if self.width and image.shape[:2] != (self.height, self.width):
+                size = f"{image.shape[1]} x {image.shape[0]}"
+                self._warn(f"{path.name} is {size} unlike the first image, left out")
+                continue
+            yield Frame(index, index / self.fps, image)
+
+    def _still(self, path: Path) -> Image:
+        # Through a file object, since FFmpeg takes a % in a name as a pattern.
+        with path.open("rb") as file, self._av.open(file) as container:
+            frame = next(container.decode(container.streams.video[0]))
+            return _upright(frame.to_ndarray(format="rgb24"), frame.rotation)
+
+    def _open(self) -> Any:
+        try:
+            # "file:" and the white list keep names with a colon, and lists of addresses, local.
+            return self._av.open(
+                f"file:{self.path}",
+                options={"protocol_whitelist": "file"},
+                metadata_errors="replace",
+            )
+        except (self._av.error.FFmpegError, OSError, ValueError) as error:
+            raise DataError(
+                f"{self.name}: cannot be read ({reason(error)})", "a video", "is it complete?"
+            ) from error
 
 
 class _Picture:
@@ -298,7 +326,7 @@ def _image_files(path: Path) -> list[Path]:
             and file.is_file()
         ]
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({_reason(error)})", "a folder") from error
+        raise DataError(f"{path}: cannot be read ({reason(error)})", "a folder") from error
     if not names:
         raise DataError(
             f"{path}: no image in it", f"files named {', '.join(sorted(IMAGE_SUFFIXES))}"
@@ -312,5 +340,6 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """Why FFmpeg or the system refused, in a few words."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -45,7 +45,7 @@ class StreamingLifter:
     Raises:
         UsageError: unknown model, backend or layout, a value out of its range, or more
             look-ahead than the network can use.
-        CheckpointError: the weights cannot be used.
+        CheckpointError: the weights cannot be used, or predict no metres.
         MissingExtraError: the backend torch without torch.
     """
 
@@ -66,6 +66,7 @@ class StreamingLifter:
         loaded = open_backend(stored, backend, threads)
         self._name = stored.name
         self._about = loaded.about
+        self._about.require_metres()
         self._network = PixelNetwork(loaded)
         self._skeleton = get_layout(layout)
         self._variant = variant
