@@ -53,7 +53,7 @@ def main(network, source, target):
     for joints in clip["keypoints"]:
         lifted.append(lifter.push(joints))
         if len(lifted) == 1:
-            print(f"first pose after {time.perf_counter() - START:.3f} s")
+            print(f"first pose after {time.perf_counter() - START:.3f} s", flush=True)
     np.savez(target, joints=np.stack(lifted), fps=lifter.about["fps"])
     print(f"{len(lifted)} frames; weights: {lifter.about.get('licence')}")
 

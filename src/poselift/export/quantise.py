@@ -6,7 +6,8 @@ Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018; per
 Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference", 2018). What a
 layer's rounding adds to its output on average is taken off its bias (Nagel et al., "Data-free
 quantization through weight equalization and bias correction", ICCV 2019, section 4.2). Sums,
-normalisations, attention and the layers that lose most stay in floating point.
+normalisations, attention and the layers that lose most stay in floating point; what these need
+is stored in 16 or 8 bits, too (`poselift.export.compact`).
 
 The graph says so with QuantizeLinear and DequantizeLinear around the products, which ONNX
 Runtime, OpenVINO and TensorRT turn into integer arithmetic.
@@ -23,12 +24,15 @@ import onnx
 import onnxruntime
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from poselift.export.compact import compact, rounded
+
 Float32Array = npt.NDArray[np.float32]
 
 NOTHING: Mapping[str, Float32Array] = {}
 
 _SMALL = 256  # weights below this are not worth a conversion
 _BATCH = 8  # windows at once in calibration
+_EIGHT = (2**8, 2**11, 2**13, np.inf)  # numbers in other constants that are stored in 8 bits
 
 
 @dataclass(frozen=True)
@@ -129,9 +133,7 @@ def session(
 
 
 def quantised(
-    proto: onnx.ModelProto,
-    layers: Iterable[Layer],
-    ranges: Mapping[str, Range],
+    proto: onnx.ModelProto, layers: Iterable[Layer], ranges: Mapping[str, Range]
 ) -> onnx.ModelProto:
     """The graph with these layers in 8 bits.
 
@@ -158,21 +160,21 @@ def quantised(
         weight = numpy_helper.to_array(constants[layer.weight])
         if _flag(node, "transB"):
             weight = weight.T
-        rounded, steps = _rounded(weight)
-        rounding = met.mean @ (rounded * steps - weight)  # (out,) what rounding adds on average
-        name = f"{layer.node}.weight"
-        _add(constants, f"{name}.int8", rounded.astype(np.int8))
-        _add(constants, f"{name}.step", steps)
-        parts = [f"{name}.int8", f"{name}.step", _zeros(len(steps), np.int8, constants)]
-        nodes.append(helper.make_node("DequantizeLinear", parts, [name], axis=1))
-        bias = np.zeros(len(steps), np.float32)
+        bias = np.zeros(weight.shape[1], np.float32)
         if len(node.input) > 2:
             bias = numpy_helper.to_array(constants[node.input[2]])
+        # A bias becomes a number of steps in the integer sums, and must fit into 32 bits.
+        whole, steps = rounded(weight, (np.abs(bias) / (step * 2.0**30)).astype(np.float32))
+        rounding = met.mean @ (whole * steps - weight)  # (out,) what rounding adds on average
+        name = f"{layer.node}.weight"
+        _add(constants, f"{name}.int8", whole.astype(np.int8))
+        _add(constants, f"{name}.step", steps)
+        parts = [f"{name}.int8", f"{name}.step", _zeros(len(steps), constants)]
+        nodes.append(helper.make_node("DequantizeLinear", parts, [name], axis=1))
         inputs = [source, name]
         if node.op_type == "Gemm":
-            inputs.append(
-                _quantise_bias(layer.node, bias - rounding, step * steps, constants, nodes)
-            )
+            _add(constants, f"{layer.node}.bias", bias - rounding)
+            inputs.append(_quantise_bias(layer, nodes))
         nodes.append(helper.make_node(node.op_type, inputs, [layer.result], node.name))
     used = {name for node in nodes for name in node.input}
     del result.graph.node[:]
@@ -187,17 +189,11 @@ def _add(constants: dict[str, TensorProto], name: str, value: npt.NDArray[np.gen
     constants[name] = numpy_helper.from_array(np.asarray(value), name)
 
 
-def _zeros(count: int, dtype: type[np.generic], constants: dict[str, TensorProto]) -> str:
+def _zeros(count: int, constants: dict[str, TensorProto]) -> str:
     """The name of zeros, held once: without them ONNX Runtime computes in float."""
-    name = f"zeros.{np.dtype(dtype)}.{count}"
-    _add(constants, name, np.zeros(count, dtype))
+    name = f"zeros.{count}"
+    _add(constants, name, np.zeros(count, np.int8))
     return name
-
-
-def _rounded(weight: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """(in, out) weights as whole numbers from -127 to 127, and (out,) their steps."""
-    steps = np.maximum(np.abs(weight).max(axis=0) / 127, 1e-12).astype(np.float32)
-    return np.round(weight / steps).astype(np.float32), steps
 
 
 def _quantise_input(
@@ -219,21 +215,23 @@ def _quantise_input(
     return f"{name}.rounded", step
 
 
-def _quantise_bias(
-    node: str,
-    bias: Float32Array,
-    steps: Float32Array,
-    constants: dict[str, TensorProto],
-    nodes: list[NodeProto],
-) -> str:
-    """A bias in the steps of the integer sums, as the runtimes ask for; returns its name."""
-    name = f"{node}.bias"
-    whole = np.clip(np.round(bias / steps), -(2**31), 2**31 - 1).astype(np.int32)
-    _add(constants, f"{name}.int32", whole)
-    _add(constants, f"{name}.step", steps.astype(np.float32))
-    parts = [f"{name}.int32", f"{name}.step", _zeros(len(steps), np.int32, constants)]
-    nodes.append(helper.make_node("DequantizeLinear", parts, [name], axis=0))
-    return name
+def _quantise_bias(layer: Layer, nodes: list[NodeProto]) -> str:
+    """Nodes that make a bias the number of steps in the integer sums that runtimes ask for.
+
+    They compute it when they load the graph: half as many bytes, and no second copy of the steps.
+    Returns the name of the result.
+    """
+    name = f"{layer.node}.bias"
+    made = [f"{name}.{part}" for part in ("step", "steps", "whole", "int32", "rounded")]
+    step, steps, whole, integer, result = made
+    nodes += [
+        helper.make_node("Mul", [f"{layer.source}.step", f"{layer.node}.weight.step"], [step]),
+        helper.make_node("Div", [name, step], [steps]),
+        helper.make_node("Round", [steps], [whole]),
+        helper.make_node("Cast", [whole], [integer], to=TensorProto.INT32),
+        helper.make_node("DequantizeLinear", [integer, step], [result], axis=0),
+    ]
+    return result
 
 
 def quantise(
@@ -254,7 +252,8 @@ def quantise(
         fixed: see :func:`session`.
 
     Returns:
-        The graph, and the layers that stayed in float, those that lose most for their size first.
+        The graph, its other constants stored in 8 or 16 bits as far as the loss allows, and the
+        layers that compute in float, those that lose most for their size first.
     """
     layers = find_layers(proto)
     ranges = calibrate(proto, layers, windows, fixed)
@@ -268,14 +267,19 @@ def quantise(
         return float(np.square(run(probe)[0] - expected).mean()) / sizes[layer.weight]
 
     layers.sort(key=moved, reverse=True)
+
+    def allowed(graph: onnx.ModelProto) -> bool:
+        run = session(graph, fixed)
+        return loss(lambda x: run(x)[0]) <= most
+
     low, high = 0, len(layers)  # layers kept in float: too few, enough
     best = proto
     while low < high:
         middle = (low + high) // 2
         graph = quantised(proto, layers[middle:], ranges)
-        run = session(graph, fixed)
-        if loss(lambda x, run=run: run(x)[0]) <= most:  # type: ignore[misc]  # mypy and defaults
+        if allowed(graph):
             best, high = graph, middle
         else:
             low = middle + 1
-    return best, tuple(layers[:high])
+    stored = (compact(best, eight) for eight in _EIGHT)
+    return next(filter(allowed, stored), best), tuple(layers[:high])
