@@ -70,6 +70,9 @@ def test_the_verb_offers_all() -> None:
         ("openvino", "fp32", 1e-5),
         ("openvino", "bf16", 3e-2),
         ("openvino", "int8", 5e-2),
+        ("litert", "fp32", 1e-5),
+        ("litert", "fp16", 2e-3),
+        ("litert", "int8", 5e-2),
         ("torchscript", "fp32", 1e-5),
         ("torchscript", "bf16", 3e-2),
     ],
@@ -146,6 +149,7 @@ def test_tensorrt(one: Path, tmp_path: Path) -> None:
         ("net.pt", "torchscript", "int8", False),
         ("net.pt", "torchscript", "fp32", True),
         ("net.xml", "openvino", "fp32", True),
+        ("net.tflite", "litert", "bf16", False),
     ],
 )
 def test_bad_choices(
@@ -164,7 +168,7 @@ def test_a_difference_is_refused(one: Path, tmp_path: Path, format: str) -> None
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["net.xml", "net.pt"])
+@pytest.mark.parametrize("name", ["net.xml", "net.tflite", "net.pt"])
 @pytest.mark.parametrize("content", [b"", b"no network"])
 def test_damaged_files(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -114,3 +115,46 @@ def test_a_graph_of_someone_else(tmp_path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "o.onnx")
     with pytest.raises(CheckpointError, match="no metadata of poselift"):
         open_backend(find(tmp_path / "o.onnx"), "onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def tflite(tmp_path_factory: pytest.TempPathFactory, tiny_single: Path) -> Path:
+    from poselift.export.formats import export
+
+    path = tmp_path_factory.mktemp("Gerät 网络") / "net.TFLITE"
+    export(tiny_single, path, "litert")
+    return path
+
+
+def test_litert_in_any_batch_alone_and_from_any_place(
+    tflite: Path, tiny_single: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    monkeypatch.chdir(shutil.copy(tflite, tmp_path / "net.tflite").parent)
+    torch = open_backend(find(tiny_single), "torch", 1)
+    for threads in (None, 2):
+        network = open_backend(find(Path("net.tflite")), "auto", threads)
+        assert network.about == torch.about
+        for batch in (1, 5, 37, 1):
+            x = np.random.default_rng(batch).normal(size=(batch, 1, 17, 2)).astype(np.float32)
+            assert np.abs(network(x) - torch(x)).max() < 1e-5
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(UsageError, match="threads"):
+        open_backend(find(tflite), "auto", 0)
+
+
+def test_a_damaged_litert_file(tflite: Path, tmp_path: Path) -> None:
+    content = tflite.read_bytes()
+    noise = bytearray(content)
+    noise[100:4000] = np.random.default_rng(0).bytes(3900)
+    for number, damaged in enumerate((content[: len(content) // 2], content[:-40], bytes(noise))):
+        path = tmp_path / f"{number}.tflite"
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match=r"cannot load|no metadata"):
+            open_backend(find(path), "auto")
+
+
+def test_without_litert(tflite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("", ".interpreter", ".schema_py_generated"):
+        monkeypatch.setitem(sys.modules, f"ai_edge_litert{name}", None)
+    with pytest.raises(MissingExtraError, match="pip install 'ai-edge-litert'"):
+        open_backend(find(tflite), "auto")

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("poselift", "numpy", "onnxruntime", "openvino", "torch")
+PACKAGES = ("poselift", "numpy", "onnxruntime", "openvino", "ai-edge-litert", "torch")
 
 
 def describe_machine(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from poselift.bench.operations import count_operations
 from poselift.bench.probe import probe
 from poselift.data.mocap import Motion
 from poselift.errors import UsageError
-from poselift.export.formats import export
+from poselift.export.formats import SUFFIXES, export
 from poselift.export.sample import sample
 from poselift.export.trace import IR_VERSION, OPSET
 from poselift.runtime.backends import EXPORTED, Backend, Torch
@@ -36,9 +36,21 @@ from poselift.runtime.backends import EXPORTED, Backend, Torch
 PRECISIONS: Mapping[str, tuple[str, ...]] = {
     "onnxruntime": ("fp32", "int8"),
     "openvino": ("fp32", "bf16", "int8"),
+    "litert": ("fp32", "int8"),
     "torch": ("fp32", "bf16"),
 }
 """What each backend computes in. torch in fp32 is the network as it is trained."""
+
+MODULES: Mapping[str, str] = {name: name for name in PRECISIONS} | {"litert": "ai_edge_litert"}
+"""What Python imports for each."""
+
+FORMATS: Mapping[str, str] = {
+    "onnxruntime": "onnx",
+    "openvino": "openvino",
+    "litert": "litert",
+    "torch": "torchscript",
+}
+"""What each runs."""
 
 BATCHES = (1, 16, 64)
 MATRIX = 1024
@@ -209,7 +221,6 @@ def prepare(
         wrong = sorted(set(given) - expected)
         if wrong:
             raise UsageError(f"{wrong[0]!r}", f"some of {', '.join(sorted(expected))}")
-    formats = {"onnxruntime": ("onnx", ".onnx"), "openvino": ("openvino", ".xml")}
     cases = []
     for name, folder in folders.items():
         for backend in backends:
@@ -218,9 +229,9 @@ def prepare(
                     continue
                 case = Case(name, backend, precision, folder, None)
                 if (backend, precision) != ("torch", "fp32"):
-                    format, suffix = formats.get(backend, ("torchscript", ".pt"))
                     progress(case.label)
-                    file = place / f"{name}-{backend}-{precision}{suffix}"
+                    format = FORMATS[backend]
+                    file = place / f"{name}-{backend}-{precision}{SUFFIXES[format]}"
                     export(folder, file, format, precision)
                     case = Case(name, backend, precision, folder, file)
                 cases.append(case)

@@ -28,7 +28,7 @@ def add_arguments(parser: Parser) -> None:
         "--backends",
         metavar="B,B",
         type=_names,
-        help="some of onnxruntime, openvino, torch (default: those that are installed)",
+        help="some of onnxruntime, openvino, litert, torch (default: those that are installed)",
     )
     parser.add_argument(
         "--precisions",
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
     import tempfile
     from importlib.util import find_spec
 
-    from poselift.bench.measure import PRECISIONS, measure, prepare
+    from poselift.bench.measure import MODULES, measure, prepare
     from poselift.bench.plot import plot
     from poselift.data.mocap import read_motions
     from poselift.files import write_text
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
         if folder is None:
             raise UsageError(f"{model}: an exported file", "a shipped model or a checkpoint folder")
         folders[model if model in shipped() else folder.resolve().name] = folder
-    backends = args.backends or tuple(name for name in PRECISIONS if find_spec(name))
+    backends = args.backends or tuple(name for name, module in MODULES.items() if find_spec(module))
     motions = read_motions(args.data) if args.data else ()
 
     def say(text: str) -> None:

@@ -14,7 +14,7 @@ from poselift.cli.outputs import check_place
 from poselift.cli.parser import Parser, new_path, positive
 from poselift.errors import UsageError
 
-FORMATS = ("onnx", "openvino", "torchscript", "tensorrt")
+FORMATS = ("onnx", "openvino", "litert", "torchscript", "tensorrt")
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 """As in ``poselift.export.formats``, which takes long to import."""
 

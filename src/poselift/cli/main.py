@@ -21,7 +21,7 @@ from poselift.errors import MissingExtraError, PoseliftError, UsageError
 
 VERBS = {
     "lift": "lift a video, or the 2D keypoints of any tool, to 3D motion",
-    "stream": "lift frame by frame as they come: JSON lines, a video or a camera in, JSON lines out",
+    "stream": "lift frame by frame: JSON lines, a video or a camera in, JSON lines out",
     "setup": "get the detector's weights, to lift videos",
     "demo": "lift a clip that comes with the package and look at it",
     "convert": "turn keypoint and motion files into other forms",

@@ -12,6 +12,7 @@ from poselift.export.onnx import ExportReport, Weights, export_onnx
 SUFFIXES: Mapping[str, str] = {
     "onnx": ".onnx",
     "openvino": ".xml",
+    "litert": ".tflite",
     "torchscript": ".pt",
     "tensorrt": ".onnx",
 }
@@ -61,8 +62,8 @@ def export(
             f"{path}: no {format} file by its name", f"a name that ends in {SUFFIXES[format]}"
         )
     weights = PRECISIONS[precision]
-    if raw and format not in ("onnx", "tensorrt"):
-        raise UsageError(f"a raw graph for {format}", "onnx or tensorrt")
+    if raw and format not in ("onnx", "litert", "tensorrt"):
+        raise UsageError(f"a raw graph for {format}", "onnx, litert or tensorrt")
     if format == "onnx":
         return (
             export_onnx(
@@ -74,6 +75,13 @@ def export(
         from poselift.export.tensorrt import export_tensorrt
 
         return export_tensorrt(folder, path, weights, raw=raw, tolerance=tolerance, motions=motions)
+    if format == "litert":
+        from poselift.export.litert import export_litert
+
+        return (
+            export_litert(folder, path, weights, raw=raw, tolerance=tolerance, motions=motions),
+            (),
+        )
     if format == "openvino":
         from poselift.export.openvino import export_openvino as write
     else:

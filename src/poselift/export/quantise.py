@@ -15,7 +15,8 @@ Runtime, OpenVINO and TensorRT turn into integer arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ import onnxruntime
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from poselift.export.compact import compact, rounded
+from poselift.export.sample import Network
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -234,11 +236,29 @@ def _quantise_bias(layer: Layer, nodes: list[NodeProto]) -> str:
     return result
 
 
+def fewest_in_float(
+    layers: Sequence[Layer],
+    moved: Callable[[Layer], float],
+    loses: Callable[[Sequence[Layer]], bool],
+) -> tuple[list[Layer], list[Layer]]:
+    """Layers that stay in floating point, as few as possible, and those in 8 bits.
+
+    Args:
+        layers: all.
+        moved: how much a layer in 8 bits moves joints for its size; those that do most stay.
+        loses: whether a network with these layers in 8 bits loses too much.
+    """
+    if not loses(layers):
+        return [], list(layers)
+    ordered = sorted(layers, key=moved, reverse=True)
+    count = bisect_left(range(len(ordered)), True, key=lambda n: not loses(ordered[n:]))
+    return ordered[:count], ordered[count:]
+
+
 def quantise(
     proto: onnx.ModelProto,
     windows: Float32Array,
-    loss: Callable[[Callable[[Float32Array], Float32Array]], float],
-    most: float,
+    loses: Callable[[Network], bool],
     *,
     fixed: Mapping[str, Float32Array] = NOTHING,
 ) -> tuple[onnx.ModelProto, tuple[Layer, ...]]:
@@ -247,8 +267,7 @@ def quantise(
     Args:
         proto: graph in float32.
         windows: (B, F, 17, 2) to calibrate on.
-        loss: accuracy lost by a network, on windows that are not calibrated on.
-        most: the most that may be lost, in the unit of ``loss``.
+        loses: whether a network loses too much.
         fixed: see :func:`session`.
 
     Returns:
@@ -266,20 +285,13 @@ def quantise(
         run = session(quantised(proto, [layer], ranges), fixed)
         return float(np.square(run(probe)[0] - expected).mean()) / sizes[layer.weight]
 
-    layers.sort(key=moved, reverse=True)
-
-    def allowed(graph: onnx.ModelProto) -> bool:
+    def loses_as(graph: onnx.ModelProto) -> bool:
         run = session(graph, fixed)
-        return loss(lambda x: run(x)[0]) <= most
+        return loses(lambda x: run(x)[0])
 
-    low, high = 0, len(layers)  # layers kept in float: too few, enough
-    best = proto
-    while low < high:
-        middle = (low + high) // 2
-        graph = quantised(proto, layers[middle:], ranges)
-        if allowed(graph):
-            best, high = graph, middle
-        else:
-            low = middle + 1
-    stored = (compact(best, eight) for eight in _EIGHT)
-    return next(filter(allowed, stored), best), tuple(layers[:high])
+    kept, eight = fewest_in_float(
+        layers, moved, lambda some: loses_as(quantised(proto, some, ranges))
+    )
+    graph = quantised(proto, eight, ranges)
+    stored = (compact(graph, size) for size in _EIGHT)
+    return next((each for each in stored if not loses_as(each)), graph), tuple(kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from poselift.checkpoints import GRAPH_FILE, WEIGHTS_FILE, About, read_config
 from poselift.errors import CheckpointError, MissingExtraError, UsageError
+from poselift.files import silent_stderr
 from poselift.runtime.store import Stored
 
 Float32Array = npt.NDArray[np.float32]
@@ -65,9 +67,7 @@ class OnnxRuntime:
 
     def __call__(self, x: Float32Array) -> Float32Array:
         """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
-        if len(x) <= PIECE:
-            return self._run(x)
-        return np.concatenate([self._run(x[i : i + PIECE]) for i in range(0, len(x), PIECE)])
+        return _in_pieces(self._run, x)
 
     def _run(self, x: Float32Array) -> Float32Array:
         joints: Float32Array = self._session.run(None, {self._input: x})[0]
@@ -139,6 +139,92 @@ class OpenVino:
         return np.array(self._request.infer([x])[0])
 
 
+class LiteRt:
+    """A file of ``poselift export --format litert``, on the CPU.
+
+    Args:
+        path: the ``.tflite`` file.
+        threads: that one call may use; ``None`` for all cores.
+
+    Raises:
+        MissingExtraError: ai-edge-litert is not installed.
+        CheckpointError: not a file that poselift exported.
+        UsageError: a number of threads below 1.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        self.about = _about(path, _litert_metadata(path))
+        self._run = open_litert(path, threads)
+
+    def __call__(self, x: Float32Array) -> Float32Array:
+        """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
+        return _in_pieces(self._run, x)
+
+
+def open_litert(source: Path | bytes, threads: int | None = None) -> Callable[..., Float32Array]:
+    """Call of a LiteRT graph: its inputs -> its output; errors as `LiteRt`.
+
+    Args:
+        source: a file, or its content.
+        threads: see `LiteRt`.
+    """
+    with _needs("ai-edge-litert", "ai-edge-litert"):
+        from ai_edge_litert.interpreter import Interpreter
+    given = {"model_content" if isinstance(source, bytes) else "model_path": source}
+    count = checked_threads(threads) or os.cpu_count()
+    try:
+        with silent_stderr():  # it greets
+            graph = Interpreter(**given, num_threads=count)
+            graph.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise _unreadable(source, error) from error
+    (windows, *others), (output,) = (
+        [detail["index"] for detail in details]
+        for details in (graph.get_input_details(), graph.get_output_details())
+    )
+    batch = 1  # windows that memory is laid out for
+
+    def run(x: Float32Array, *rest: Float32Array) -> Float32Array:
+        nonlocal batch
+        if len(x) != batch:
+            graph.resize_tensor_input(windows, x.shape)
+            graph.allocate_tensors()
+            batch = len(x)
+        for index, value in zip((windows, *others), (x, *rest), strict=True):
+            graph.set_tensor(index, value)
+        graph.invoke()
+        joints: Float32Array = graph.get_tensor(output)
+        return joints
+
+    return run
+
+
+def _litert_metadata(path: Path) -> dict[str, str]:
+    """Texts beside a LiteRT graph, by name."""
+    with _needs("ai-edge-litert", "ai-edge-litert"):
+        from ai_edge_litert.schema_py_generated import Model
+    content = path.read_bytes()
+    try:
+        if not Model.ModelBufferHasIdentifier(content, 0):
+            raise ValueError("no LiteRT file")
+        model = Model.GetRootAs(content, 0)
+        entries = [model.Metadata(i) for i in range(model.MetadataLength())]
+        return {
+            entry.Name().decode(): model.Buffers(entry.Buffer()).DataAsNumpy().tobytes().decode()
+            for entry in entries
+        }
+    except Exception as error:  # offsets out of nowhere: the reader has no errors of its own
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(source: Path | bytes, error: Exception) -> CheckpointError:
+    name = "a graph" if isinstance(source, bytes) else source
+    return CheckpointError(
+        f"{name}: LiteRT cannot load it ({str(error)[:300]})",
+        "a file that `poselift export --format litert` wrote",
+    )
+
+
 class TorchScript:
     """A file of ``poselift export --format torchscript``.
 
@@ -205,6 +291,7 @@ class Torch:
 EXPORTED: Mapping[str, Callable[[Path, int | None], Backend]] = {
     ".onnx": OnnxRuntime,
     ".xml": OpenVino,
+    ".tflite": LiteRt,
     ".pt": TorchScript,
 }
 """What runs an exported file, by its extension."""
@@ -242,6 +329,13 @@ def open_backend(stored: Stored, backend: str, threads: int | None = None) -> Ba
             "export it with `poselift export`, or use the backend torch",
         )
     return Torch(stored.folder, threads)
+
+
+def _in_pieces(run: Callable[[Float32Array], Float32Array], x: Float32Array) -> Float32Array:
+    """All windows, ``PIECE`` at once."""
+    if len(x) <= PIECE:
+        return run(x)
+    return np.concatenate([run(x[i : i + PIECE]) for i in range(0, len(x), PIECE)])
 
 
 def checked_threads(threads: int | None) -> int | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from poselift.checkpoints import CONFIG_FILE, GRAPH_FILE
 from poselift.errors import CheckpointError, UsageError
 
-EXPORTED = (".onnx", ".xml", ".pt")
+EXPORTED = (".onnx", ".xml", ".tflite", ".pt")
 """Extensions of exported files, see `poselift.runtime.backends`."""
 
 # Beside the code on disk: the runtimes map weights into memory and need a real file.
