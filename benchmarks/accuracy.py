@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from poselift import Lifter, __version__
-from poselift.data.mocap import read_motions
-from poselift.evaluation.mocap import evaluate
+from poselift.data.mocap import Motion, read_motions
+from poselift.evaluation.lifting import Lift
+from poselift.evaluation.mocap import NOISES, evaluate
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = {
@@ -26,6 +28,15 @@ COLUMNS = {
     "N-MPJPE": "n_mpjpe_mm",
     "MPJVE": "mpjve_mm_per_frame",
 }
+
+GROUPS = ("subject", "all")
+"""Sequences with the person's own bones, and all."""
+
+
+def errors(lift: Lift, motions: Sequence[Motion], noise: str) -> dict[str, dict[str, float]]:
+    """The columns for each of ``GROUPS``, millimetres."""
+    report = evaluate(lift, motions, noise).to_dict()
+    return {group: {name: report[group][key] for name, key in COLUMNS.items()} for group in GROUPS}
 
 
 def main() -> None:
@@ -39,17 +50,15 @@ def main() -> None:
     for model in arguments.models:
         shipped = not Path(model).is_dir()
         lifter = Lifter(model, backend="onnxruntime" if shipped else "torch")
-        for noise in ("gt", "detector"):
-            report = evaluate(lifter.lift, motions, noise).to_dict()
-            row = {"model": Path(model).name, "noise": noise}
-            for group in ("subject", "all"):
-                numbers = {name: report[group][key] for name, key in COLUMNS.items()}
+        for noise in NOISES:
+            row: dict[str, Any] = {"model": Path(model).name, "noise": noise}
+            for group, numbers in errors(lifter.lift, motions, noise).items():
                 row[group] = {name: round(value, 2) for name, value in numbers.items()}
             rows.append(row)
             print(row, flush=True)
     out = {"poselift": __version__, "data": arguments.data.name, "rows": rows}
     arguments.json.write_text(json.dumps(out, indent=2) + "\n")
-    for group in ("subject", "all"):
+    for group in GROUPS:
         print(f"\n### sequences: {group}\n")
         print("| model | 2D | " + " | ".join(COLUMNS) + " |")
         print("|---|---|" + "---:|" * len(COLUMNS))

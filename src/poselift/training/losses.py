@@ -16,6 +16,8 @@ MIXSTE_WEIGHTS = (
 )
 """Of the 17 joints, larger far from the pelvis: MixSTE (Zhang et al., CVPR 2022), loss function."""
 
+_NO_SIZE = 1e-12  # square metres
+
 
 @dataclass(frozen=True)
 class LossConfig:
@@ -27,14 +29,18 @@ class LossConfig:
         velocity: weight of the error of frame differences.
         smoothness: weight of the mean square of predicted frame differences (Zhang et al., CVPR
             2022, temporal consistency), metres squared.
+        scale: weight of the position error that the best scale of each pose leaves (N-MPJPE; Zhu
+            et al., MotionBERT, ICCV 2023).
     """
 
     joints: Literal["equal", "mixste"] = "equal"
     velocity: float = 0.5
     smoothness: float = 0.0
+    scale: float = 0.0
 
     def __post_init__(self) -> None:
-        check_ranges(self, velocity=(0.0, math.inf), smoothness=(0.0, math.inf))
+        weight = (0.0, math.inf)
+        check_ranges(self, velocity=weight, smoothness=weight, scale=weight)
 
 
 def pose_loss(predicted: Tensor, target: Tensor, config: LossConfig) -> Tensor:
@@ -45,6 +51,8 @@ def pose_loss(predicted: Tensor, target: Tensor, config: LossConfig) -> Tensor:
         loss = loss + config.velocity * velocity_error(predicted, target)
     if config.smoothness:
         loss = loss + config.smoothness * roughness(predicted, weights)
+    if config.scale:
+        loss = loss + config.scale * n_mpjpe(predicted, target)
     return loss
 
 
@@ -56,6 +64,17 @@ def mpjpe(predicted: Tensor, target: Tensor, weights: Tensor | None = None) -> T
     """Mean per-joint position error of (..., 17, 3) joints, each times its weight (17,)."""
     errors = (predicted - target).norm(dim=-1)  # (..., 17)
     return (errors if weights is None else errors * weights).mean()
+
+
+def n_mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean position error of (..., 17, 3) joints after the best scale of each pose about the root.
+
+    Poses are relative to the root. The scale is part of what the gradient sees.
+    """
+    size = predicted.square().sum(dim=(-2, -1), keepdim=True)  # (..., 1, 1)
+    # Nothing scales a pose whose joints all lie in the root.
+    scale = (predicted * target).sum(dim=(-2, -1), keepdim=True) / size.clamp_min(_NO_SIZE)
+    return mpjpe(scale * predicted, target)
 
 
 def velocity_error(predicted: Tensor, target: Tensor) -> Tensor:
