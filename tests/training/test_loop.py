@@ -87,11 +87,13 @@ def test_an_hourglass_and_its_host_start_from_each_other(tmp_path: Path) -> None
     for key, value in recovery.items():
         torch.testing.assert_close(whole.state_dict()[key], value, atol=0, rtol=0)
 
-    fresh = models.create("mixste", **config)
-    start_from(tmp_path / "whole", fresh, "person")
     inside = models.load(tmp_path / "whole").host.state_dict()
-    for key, value in fresh.state_dict().items():
-        torch.testing.assert_close(inside[key], value, atol=0, rtol=0)
+    fresh = models.create("mixste", **config)
+    other = models.create("mixste+hot", **config, keep=[5], before=[1], recover="linear")
+    for network, host in ((fresh, fresh), (other, other.host)):
+        start_from(tmp_path / "whole", network, "person")
+        for key, value in host.state_dict().items():
+            torch.testing.assert_close(inside[key], value, atol=0, rtol=0)
 
 
 def test_learns_one_clip_by_heart(recipe_file: Path, motions: list[Motion], tmp_path: Path) -> None:

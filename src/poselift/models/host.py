@@ -46,12 +46,14 @@ class VideoHost(nn.Module):
         levels: each maps tokens to tokens of the same shape.
         dim: C, channels of a token.
         qkv_bias: whether queries, keys and values of its attention have a bias.
+        position_std: spread of learned positions before training.
     """
 
     config: WindowConfig
     levels: nn.ModuleList
     dim: int
     qkv_bias: ClassVar[bool] = True
+    position_std: float = 0.0
 
     @abstractmethod
     def embed(self, x: Tensor) -> Tensor:

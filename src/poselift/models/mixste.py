@@ -107,6 +107,7 @@ class MixSTE(VideoHost):
         super().__init__()
         self.config = config
         self.dim = config.dim
+        self.position_std = config.position_std
         self.joint_embed = nn.Linear(2, config.dim)
         self.joint_position = nn.Parameter(torch.zeros(1, NUM_JOINTS, config.dim))
         self.joint_norm = nn.LayerNorm(config.dim, eps=1e-6)
@@ -125,7 +126,7 @@ class MixSTE(VideoHost):
         self.head = nn.Linear(config.dim, 3)
         for name, table in self.named_parameters():
             if name.endswith("position"):
-                nn.init.normal_(table, std=config.position_std)
+                nn.init.normal_(table, std=self.position_std)
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, F, 17, 2 or 3) normalised 2D joints, a confidence unused -> (B, F, 17, C)."""

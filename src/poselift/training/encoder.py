@@ -56,7 +56,7 @@ def freeze(network: nn.Module, head: bool) -> frozenset[str]:
 def start_from(folder: str | Path, network: nn.Module, normalisation: str) -> None:
     """Copy the weights of a checkpoint folder; those of a pre-trained encoder leave the head alone.
 
-    Where only one of the two networks is an hourglass, its host is what gives or takes them.
+    Where they do not fit and one of the two is an hourglass, its host gives or takes them alone.
 
     Args:
         folder: what ``poselift train`` or ``poselift pretrain`` wrote.
@@ -72,7 +72,7 @@ def start_from(folder: str | Path, network: nn.Module, normalisation: str) -> No
         state = read_weights(folder)
         state |= {key: network.state_dict()[key] for key in head_keys(network)}
     else:
-        if isinstance(found, Hourglass) != isinstance(network, Hourglass):
+        if _shapes(found) != _shapes(network):
             found, network = _host(found), _host(network)
         state = found.state_dict()
     try:
@@ -87,6 +87,10 @@ def start_from(folder: str | Path, network: nn.Module, normalisation: str) -> No
             f"{normalisation!r}, as the recipe says",
             "set data.normalisation",
         )
+
+
+def _shapes(network: nn.Module) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in network.state_dict().items()}
 
 
 def _host(network: nn.Module) -> nn.Module:
