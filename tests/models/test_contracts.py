@@ -126,6 +126,8 @@ def test_pickles_are_not_weights(tmp_path: Path) -> None:
         ("nanohtnet", {"head_dim": "two"}, "head_dim"),
         ("nanohtnet", {"drop": 0.9}, "drop rate"),
         ("martinez", {"drop": 5.0}, "drop rate"),
+        ("mixste", {"position_std": -0.1}, "position_std"),
+        ("mixste", {"position_std": float("inf")}, "position_std"),
         ("martinez", {"hidden": 2.5}, "hidden"),
         ("htnet", {"dim": "wide"}, "options of the right types"),
     ],

@@ -211,3 +211,18 @@ def test_one_clip_can_be_learned_by_heart(name: str) -> None:
         errors.append(error.item())
     assert errors[-1] < 0.06  # metres; the mean pose is off by 0.2
     assert [k for k, weight in network.named_parameters() if torch.equal(weight, before[k])] == []
+
+
+@pytest.mark.parametrize("std", [0.0, 0.5])
+def test_positional_embeddings_start_as_told(std: float) -> None:
+    network = models.create(
+        "mixste+hot", **SMALL, num_out_frames=FRAMES, keep=[3], before=[1], position_std=std
+    )
+    tables = {
+        name: table.detach()
+        for name, table in network.named_parameters()
+        if name.endswith(("position", "queries"))
+    }
+    assert len(tables) == 3
+    drawn = torch.cat([table.flatten() for table in tables.values()])
+    assert float(drawn.std()) == pytest.approx(std, rel=0.15)

@@ -46,7 +46,7 @@ class VideoHost(nn.Module):
         levels: each maps tokens to tokens of the same shape.
         dim: C, channels of a token.
         qkv_bias: whether queries, keys and values of its attention have a bias.
-        position_std: spread of learned positions before training.
+        position_std: standard deviation of positional embeddings before training.
     """
 
     config: WindowConfig
@@ -72,6 +72,11 @@ class VideoHost(nn.Module):
 
         An hourglass says so when it is built, for levels with a weight for each frame.
         """
+
+    def spread(self, positions: Tensor) -> None:
+        """Draw positional embeddings that are zeros so far, as ``position_std`` says."""
+        if self.position_std:
+            nn.init.normal_(positions, std=self.position_std)
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, F, 17, 2 or 3) -> tokens (B, F, J, C), the features in front of the readout."""

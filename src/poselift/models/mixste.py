@@ -7,6 +7,7 @@ golden vectors of the authors' code (tests/models).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,8 +37,9 @@ class MixSTEConfig:
         num_heads: heads of the attention.
         drop: dropout.
         drop_path_first, drop_path_last: stochastic depth of the first and last level.
-        position_std: spread of the tables of positions before training. From zeros, as published,
-            joints stay alike for the first thousand steps, which a short training cannot spare.
+        position_std: standard deviation of the positional embeddings before training. From zeros,
+            as published, joints stay alike for the first thousand steps, which a short training
+            cannot spare.
     """
 
     num_frames: int = 243
@@ -54,8 +56,8 @@ class MixSTEConfig:
     def __post_init__(self) -> None:
         check_transformer(self)
         check_rates(self.drop, self.drop_path_first, self.drop_path_last)
-        if not self.position_std >= 0:
-            raise UsageError(f"position_std = {self.position_std}", "0 or more")
+        if not 0 <= self.position_std < math.inf:
+            raise UsageError(f"position_std = {self.position_std}", "a number from 0")
 
 
 class MixSTELevel(nn.Module):
@@ -126,7 +128,7 @@ class MixSTE(VideoHost):
         self.head = nn.Linear(config.dim, 3)
         for name, table in self.named_parameters():
             if name.endswith("position"):
-                nn.init.normal_(table, std=self.position_std)
+                self.spread(table)
 
     def embed(self, x: Tensor) -> Tensor:
         """(B, F, 17, 2 or 3) normalised 2D joints, a confidence unused -> (B, F, 17, C)."""

@@ -66,7 +66,7 @@ class _Queries(Recoverer):
         super().__init__()
         heads = host.config.num_heads
         self.queries = nn.Parameter(torch.zeros(1, host.config.num_frames, host.dim))
-        nn.init.normal_(self.queries, std=host.position_std)
+        host.spread(self.queries)
         self.attention = CrossAttention(host.dim, heads, 0.0, FRAMES, host.qkv_bias)
 
     def tokens(self, tokens: Tensor, frames: Tensor, num_frames: int) -> Tensor:
