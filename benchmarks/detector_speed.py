@@ -14,7 +14,6 @@ and `poselift setup`.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import sys
@@ -26,6 +25,7 @@ from typing import Any
 import numpy as np
 from clips import repeated
 from machine import describe
+from pipeline import keep
 
 from poselift.detect import BlazePose, Frames, PoseTracker, find
 from poselift.detect.clip import detect_video
@@ -42,22 +42,24 @@ def main() -> None:
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    network = BlazePose(find())
-    report: dict[str, Any] = json.loads(options.json.read_text()) if options.json.exists() else {}
-    report |= {"machine": describe(), "unit": "ms per frame, median", "videos": {}}
-    for path in options.videos:
-        rows = {
+    about = {"machine": describe(), "unit": "ms per frame, median"}
+    keep(options.json, "speed", about | {"videos": speed(options.videos)})
+    if options.minutes:
+        about = {"machine": describe()}
+        keep(options.json, "memory", about | memory(options.videos[0], options.minutes))
+
+
+def speed(videos: list[Path]) -> dict[str, Any]:
+    """The rows of each video."""
+    network = BlazePose(find(), threads=1)  # processor time of other threads is not seen
+    return {
+        path.name: {
             "one person": follow(network, path, 1),
             "everybody": follow(network, path, None),
             "parts of a frame": parts(network, path),
         }
-        report["videos"][path.name] = rows
-        print(path.name, json.dumps(rows, indent=1))
-    if options.minutes:
-        report["memory"] = memory(options.videos[0], options.minutes)
-        print(json.dumps(report["memory"], indent=1))
-    options.json.parent.mkdir(exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        for path in videos
+    }
 
 
 def follow(network: BlazePose, path: Path, most: int | None) -> dict[str, float]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import zipfile
 from pathlib import Path
 
@@ -9,7 +10,14 @@ import numpy as np
 import pytest
 
 from poselift.errors import DataError
-from poselift.files import atomic_path, read_arrays, read_bytes, write_bytes, write_text
+from poselift.files import (
+    atomic_path,
+    read_arrays,
+    read_bytes,
+    silent_stderr,
+    write_bytes,
+    write_text,
+)
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -131,3 +139,23 @@ def test_read_arrays_refuses_all_that_is_not_npz(tmp_path: Path) -> None:
             read_arrays(path)
     path.write_bytes(whole.getvalue())
     np.testing.assert_array_equal(read_arrays(path)["joints"], np.arange(1000.0))
+
+
+def test_two_threads_that_silence_stderr_leave_it_as_it_was(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def silence() -> None:
+        with silent_stderr():
+            inside.set()
+            leave.wait(9)
+
+    other = threading.Thread(target=silence)
+    with silent_stderr():
+        other.start()
+        assert not inside.wait(0.1)
+    leave.set()
+    other.join()
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"

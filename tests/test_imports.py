@@ -11,7 +11,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "poselift"
 
 ORDER = (
     ("errors",),
-    ("skeleton", "files"),
+    ("skeleton", "files", "cores"),
     ("layouts", "poses"),
     ("geometry", "conversion"),
     ("motion",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -157,23 +158,28 @@ def _shown(path: str | os.PathLike[str]) -> str:
     return os.fspath(path).encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
+_STDERR = threading.RLock()
+"""The process has one stderr: who silenced it second would put back silence."""
+
+
 @contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Keep what C code writes to stderr from the user.
+    """Keep what C code writes to stderr from the user; one thread at a time.
 
     LiteRT greets with a line about its delegate that no setting turns off; its errors come as
     exceptions.
     """
-    try:
-        kept = os.dup(2)
-    except OSError:  # no stderr, nothing to silence
-        yield
-        return
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    with _STDERR:
+        try:
+            kept = os.dup(2)
+        except OSError:  # no stderr, nothing to silence
+            yield
+            return
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

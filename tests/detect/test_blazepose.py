@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import os
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -115,6 +116,20 @@ def test_threads_change_nothing(weights, shared, threads):
                 )
 
 
+@pytest.mark.parametrize(("persons", "threads"), [(4, 2), (6, 2), (6, 3)])
+def test_work_is_shared_evenly(weights, monkeypatch, persons, threads):
+    together = threading.Barrier(threads)
+
+    def body(self, region, pixels):
+        together.wait(9)  # breaks if a thread is left alone with the rest
+        return region
+
+    monkeypatch.setattr(BlazePose, "_body", body)
+    regions = [Region(4, 4, 8 + n) for n in range(persons)]
+    found, _ = BlazePose(weights, threads).look(np.zeros((9, 9, 3), np.uint8), regions)
+    assert found == regions
+
+
 def test_errors_in_a_helper_come_out(weights, monkeypatch):
     network = BlazePose(weights, 2)
     monkeypatch.setattr(BlazePose, "_body", lambda *_: 1 / 0)
@@ -127,6 +142,15 @@ def test_files_that_are_not_the_networks(weights, tmp_path):
     for wrong in (tmp_path / "a.tflite", tmp_path / "absent", weights.landmarks):
         with pytest.raises(CheckpointError, match=wrong.name):
             BlazePose(WeightFiles(wrong, weights.landmarks))
+
+
+def test_files_that_are_gone_when_a_second_person_comes(weights, tmp_path):
+    path = tmp_path / "a.tflite"
+    path.write_bytes(weights.landmarks.read_bytes())
+    network = BlazePose(WeightFiles(weights.detector, path), 2)
+    path.unlink()
+    with pytest.raises(CheckpointError, match=r"a\.tflite"):
+        network.look(np.zeros((9, 9, 3), np.uint8), [Region(4, 4, 8)] * 2)
 
 
 @pytest.mark.parametrize(

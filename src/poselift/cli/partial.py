@@ -213,7 +213,7 @@ def _numbers(region: Region) -> tuple[float, float, float, float]:
 
 
 def _to_landmarks(values: FloatArray) -> Landmarks:
-    """The inverse of what `RememberingBlazePose.landmarks` keeps."""
+    """The inverse of what `RememberingBlazePose.look` keeps."""
     parts, start = {}, 0
     for name, shape in LANDMARK_SHAPES.items():
         end = start + math.prod(shape)

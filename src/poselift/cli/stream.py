@@ -17,7 +17,6 @@ import sys
 import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -96,7 +95,7 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(f"{args.input} is no keypoints and takes no --layout")
     word, colon, number = args.input.partition(":")
     if word == "camera":
-        with closing(_camera(args, number if colon else "0")) as camera:
+        with _camera(args, number if colon else "0") as camera:
             _stream(args, _people(camera, args), camera)
         return
     if args.size:

@@ -8,16 +8,17 @@ options the constants below repeat.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from queue import LifoQueue
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from poselift.cores import available_cores
 from poselift.detect.region import Image, Region, region_around, whole_image
 from poselift.detect.weights import WeightFiles
 from poselift.errors import CheckpointError, DataError, MissingExtraError, UsageError
@@ -96,7 +97,7 @@ class BlazePose:
     """
 
     def __init__(self, weights: WeightFiles, threads: int | None = None) -> None:
-        self._threads = _cores() if threads is None else threads
+        self._threads = available_cores() if threads is None else threads
         if self._threads < 1:
             raise UsageError(f"{threads} threads", "1 or more")
         self._detector = _Network(weights.detector, [(2254, 12), (2254, 1)])
@@ -151,12 +152,19 @@ class BlazePose:
         # follows is nearly all the network, which they run beside each other.
         self._landmarks.provide(min(len(regions), self._threads))
         last = len(regions) + search
-        bodies = []
+        jobs = []
         for number, region in enumerate(regions, start=1):
-            pixels = region.crop(image, _LANDMARK_PIXELS)
-            bodies.append(self._start(region, pixels, here=number == last))
+            job = partial(self._body, region, region.crop(image, _LANDMARK_PIXELS))
+            here = number == last or self._threads == 1
+            jobs.append((job, None if here else self._helpers.submit(job)))
         persons = self._search(image) if search else []
-        return [body() for body in bodies], persons
+        # What no helper has begun is taken back. They begin with the first, so from the last on:
+        # where one was begun, so were all before it.
+        bodies = [
+            job() if future is None or future.cancel() else future.result()
+            for job, future in reversed(jobs)
+        ]
+        return bodies[::-1], persons
 
     def _search(self, image: Image) -> list[Detection]:
         square = whole_image(image.shape[1], image.shape[0])
@@ -169,13 +177,6 @@ class BlazePose:
             Detection(region_around(*square.to_image(points[2:4])), float(score))
             for points, score in zip(*suppress(values, scores), strict=True)
         ]
-
-    def _start(self, region: Region, pixels: FloatArray, here: bool) -> Callable[[], Landmarks]:
-        """What gives the body: found ``here`` and now, or by a helper if there may be one."""
-        if here or self._threads == 1:
-            found = self._body(region, pixels)
-            return lambda: found
-        return self._helpers.submit(self._body, region, pixels).result
 
     def _body(self, region: Region, pixels: FloatArray) -> Landmarks:
         pixels /= np.float32(255)
@@ -305,20 +306,16 @@ class _Network:
 
     def __init__(self, path: Any, shapes: list[tuple[int, ...]]) -> None:
         self._path = path
+        interpreter = self._load()
         try:
-            interpreter = self._load()
             self._input = interpreter.get_input_details()[0]["index"]
             found = {
                 tuple(int(n) for n in out["shape"][1:]): out["index"]
                 for out in interpreter.get_output_details()
             }
             self._outputs = [found[shape] for shape in shapes]
-        except (ValueError, RuntimeError, KeyError, IndexError) as error:
-            raise CheckpointError(
-                f"{path}: not the network that was expected ({error})",
-                "a weight file of BlazePose",
-                "run `poselift setup` again",
-            ) from error
+        except (KeyError, IndexError) as error:
+            raise self._unexpected(error) from error
         # The one used last comes first: its memory is in the cache.
         self._free: LifoQueue[Any] = LifoQueue()
         self._free.put(interpreter)
@@ -338,10 +335,20 @@ class _Network:
                 "detecting people in video needs ai-edge-litert, which is not installed",
                 fix='pip install "poselift[video]"',
             ) from error
-        with silent_stderr():
-            interpreter = Interpreter(model_path=str(self._path), num_threads=1)
-            interpreter.allocate_tensors()
+        try:
+            with silent_stderr():
+                interpreter = Interpreter(model_path=str(self._path), num_threads=1)
+                interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise self._unexpected(error) from error
         return interpreter
+
+    def _unexpected(self, error: Exception) -> CheckpointError:
+        return CheckpointError(
+            f"{self._path}: not the network that was expected ({error})",
+            "a weight file of BlazePose",
+            "run `poselift setup` again",
+        )
 
     def __call__(self, pixels: FloatArray) -> list[npt.NDArray[np.float32]]:
         interpreter = self._free.get()
@@ -351,11 +358,6 @@ class _Network:
             return [interpreter.get_tensor(index)[0] for index in self._outputs]
         finally:
             self._free.put(interpreter)
-
-
-def _cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _box_overlap(box: FloatArray, others: FloatArray) -> FloatArray:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Self
 
 from poselift.detect.video import Decoder, Frame, reason
 from poselift.errors import DataError
 
+_OPENING = 5.0
+"""Seconds that a camera may take to open."""
 _PATIENCE = 5.0
 """Seconds without a picture after which a camera is taken for dead."""
 _PAUSE = 0.002
@@ -27,8 +29,9 @@ there, a device says so instead of waiting, and can be let go of at any time."""
 class Camera(Decoder):
     """The frames of a camera from now on. It is open, and its lamp lit, until it is closed.
 
-    Iterating gives a `poselift.detect.Frame` after another, without an end: each time the newest
-    one, as soon as there is one that was not given. Times are the camera's own.
+    Iterating gives a `poselift.detect.Frame` after another until it is closed: each time the
+    newest one, as soon as there is one that was not given. Times are the camera's own. ``with``
+    closes it at the end; any thread may close it.
 
     Args:
         number: of the camera, from 0 in the order of the system: ``/dev/video0`` on Linux.
@@ -45,7 +48,7 @@ class Camera(Decoder):
         warnings: what was found so far.
 
     Raises:
-        DataError: no such camera, or it gives nothing.
+        DataError: no such camera, or it gives nothing; while iterating, it gives no more.
         MissingExtraError: PyAV is not installed.
     """
 
@@ -66,20 +69,30 @@ class Camera(Decoder):
         if size is not None:
             self._asked["video_size"] = f"{size[0]}x{size[1]}"
         self._stopped = threading.Event()
+        self._turn = threading.RLock()  # one thread at a time is in the generator
         self._frames = self._from_video()
-        first = next(self._frames, None)
-        if first is None:
-            raise DataError(f"{self.name}: gives no pictures", "a camera", "is it free?")
-        self.height, self.width = first.image.shape[:2]
+        self.height, self.width = next(self._frames).image.shape[:2]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __iter__(self) -> Iterator[Frame]:
-        next(self._frames, None)  # one that came before anybody looked
+        next(self, None)  # one that came before anybody looked
         self.dropped = 0
-        return self._frames
+        return self
+
+    def __next__(self) -> Frame:
+        with self._turn:
+            return next(self._frames)
 
     def close(self) -> None:
-        """Let go of the camera."""
-        self._frames.close()
+        """Let go of the camera; a thread that waits for a frame of it comes to the end."""
+        self._stopped.set()
+        with self._turn:
+            self._frames.close()
 
     def _open(self) -> Any:
         if sys.platform not in DEVICES:
@@ -93,7 +106,7 @@ class Camera(Decoder):
                 device,
                 format=format,
                 options={"fflags": _NONBLOCK, **defaults, **self._asked},
-                timeout=(_PATIENCE, None),  # to open it, and to read
+                timeout=(_OPENING, None),  # reading does not wait
             )
         except (self._av.error.FFmpegError, OSError, ValueError, LookupError) as error:
             raise DataError(
@@ -102,7 +115,7 @@ class Camera(Decoder):
                 "is it plugged in, free, and yours to use? has it that size and frame rate?",
             ) from error
 
-    def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
+    def _packets(self, container: Any, stream: Any) -> Generator[Any, None, None]:
         """Decoded in a thread of its own; of what came meanwhile, the newest."""
         newest = _Newest(super()._packets(container, stream))
         try:
@@ -110,13 +123,15 @@ class Camera(Decoder):
                 picture, self.arrived, missed = found
                 self.dropped += missed
                 yield picture
+            if not self._stopped.is_set():
+                raise DataError(f"{self.name}: no more pictures", "a camera", "is it plugged in?")
         except TimeoutError as error:
             raise DataError(
                 f"{self.name}: no picture for {_PATIENCE:g} seconds", "a camera", "is it free?"
             ) from error
         finally:
             self._stopped.set()
-            newest.thread.join()  # before the container is closed
+            newest.wait()  # before the container is closed
 
     def _demuxed(self, container: Any, stream: Any) -> Iterator[Any]:
         while not self._stopped.is_set():
@@ -156,6 +171,14 @@ class _Newest:
             with self._changed:
                 self._ended = True
                 self._changed.notify()
+
+    def wait(self) -> None:
+        """Until the thread has ended, even if interrupted meanwhile: that is raised then."""
+        try:
+            self.thread.join()
+        except KeyboardInterrupt:
+            self.wait()
+            raise
 
     def take(self, patience: float) -> tuple[Any, float, int] | None:
         """The newest item that was not taken, when it came, and how many it made late.

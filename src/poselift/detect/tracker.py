@@ -109,11 +109,9 @@ class PoseTracker:
             raise UsageError(f"unknown mode {mode!r}", " or ".join(MODES))
         if max_persons is not None and max_persons < 1:
             raise UsageError(f"{max_persons} persons", "1 or more, or all")
-        self._network, self._static, self._most = (
-            network,
-            mode == "static",
-            max_persons or sys.maxsize,
-        )
+        self._network = network
+        self._static = mode == "static"
+        self._most = max_persons or sys.maxsize
         self._tracks: list[_Track] = []
         self._count = 0
         self._searched = -inf
@@ -140,7 +138,7 @@ class PoseTracker:
         self._follow(followed, bodies, time)
         if not search and self._search_is_due(time):
             search = True
-            _, persons = self._look(image, [], search)
+            _, persons = self._look(image, [], True)
         if search:
             self._searched = time
             self._find(image, persons, time)

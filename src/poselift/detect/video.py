@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -115,40 +116,41 @@ class Decoder:
     def _decoded(self, container: Any, stream: Any) -> Iterator[Frame]:
         picture = _Picture(self._av, stream.sample_aspect_ratio)
         index, damaged, start, last = 0, 0, None, -1.0
-        for frame in self._packets(container, stream):
-            if frame is None:
-                damaged += 1
-                continue
-            damaged += frame.is_corrupt
-            try:
-                image = picture(frame)
-                if self.width and image.shape[:2] != (self.height, self.width):
-                    self._warn("its size changes; later frames are scaled to the first")
-                    image = picture(frame, self.width, self.height)
-            except (self._av.error.FFmpegError, ValueError, MemoryError):
-                damaged += 1  # a size or a kind of pixels that cannot be converted
-                continue
-            time = frame.time
-            if self._given_fps is not None:
-                time = index / self.fps
-            elif time is None or not isfinite(time):
-                self._warn("frames without times, counted on at the frame rate")
-                time = last + 1 / self.fps if index else 0.0
-            else:
-                start = time if start is None else start
-                time = float(time - start)
-                if index and time <= last:
-                    self._warn("times that do not increase, counted on at the frame rate")
-                    time = last + 1 / self.fps
-            last = time
-            yield Frame(index, time, image)
-            index += 1
+        with closing(self._packets(container, stream)) as packets:
+            for frame in packets:
+                if frame is None:
+                    damaged += 1
+                    continue
+                damaged += frame.is_corrupt
+                try:
+                    image = picture(frame)
+                    if self.width and image.shape[:2] != (self.height, self.width):
+                        self._warn("its size changes; later frames are scaled to the first")
+                        image = picture(frame, self.width, self.height)
+                except (self._av.error.FFmpegError, ValueError, MemoryError):
+                    damaged += 1  # a size or a kind of pixels that cannot be converted
+                    continue
+                time = frame.time
+                if self._given_fps is not None:
+                    time = index / self.fps
+                elif time is None or not isfinite(time):
+                    self._warn("frames without times, counted on at the frame rate")
+                    time = last + 1 / self.fps if index else 0.0
+                else:
+                    start = time if start is None else start
+                    time = float(time - start)
+                    if index and time <= last:
+                        self._warn("times that do not increase, counted on at the frame rate")
+                        time = last + 1 / self.fps
+                last = time
+                yield Frame(index, time, image)
+                index += 1
         if damaged:
             self._warn(f"damaged: {damaged} frame{'s' * (damaged > 1)} could not be read whole")
         if index:
             self._check_end(int(stream.frames), index, last)
 
-    def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
+    def _packets(self, container: Any, stream: Any) -> Generator[Any, None, None]:
         """The frames of each packet; ``None`` where a packet cannot be decoded."""
         try:
             for packet in self._demuxed(container, stream):
