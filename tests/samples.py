@@ -10,6 +10,16 @@ import numpy as np
 from poselift.data.mocap import JOINT_NAMES, Motion
 from poselift.skeleton import H36M_17
 
+ABOUT = {
+    "skeleton": "h36m-17",
+    "fps": 50.0,
+    "normalisation": "person",
+    "target": "centre",
+    "licence": "CC0-1.0",
+    "version": 1,
+}
+"""What a checkpoint folder says of its network."""
+
 
 def write_motion_capture(path: Path, motions: Sequence[Motion]) -> None:
     """A file in the format of the open benchmark, millimetres as whole numbers."""

@@ -107,6 +107,27 @@ def test_bad_choices(
         prepare({"tiny": folder}, backends, precisions, tmp_path)
 
 
+def test_a_format_that_refuses_is_left_out_unless_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    from poselift.cli.main import main
+
+    torch.manual_seed(0)
+    network = models.create("mixste+hot", **REGISTRY["mixste+hot"].tiny)
+    save_checkpoint(tmp_path / "hot", "mixste+hot", network, ABOUT)
+    monkeypatch.setattr(module, "MATRIX", 64)
+    monkeypatch.setattr(module, "_READ", 4096)
+    monkeypatch.setattr(module, "BATCHES", (1,))
+    monkeypatch.setattr(module, "MODULES", {"litert": "sys", "torch": "sys"})
+    argv = ["bench", str(tmp_path / "hot"), "--precisions", "fp32", "--rounds", "1", "--calls", "1"]
+    assert main(argv) == 0
+    out, err = capsys.readouterr()
+    assert "hot litert fp32 left out: LiteRT for a network with the operator" in err
+    assert [line.split()[1] for line in out.splitlines()[1:-1]] == ["torch"]
+    assert main([*argv, "--backends", "litert,torch"]) == 2
+    assert "with the operator" in capsys.readouterr().err
+
+
 def test_the_verb(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

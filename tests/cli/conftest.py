@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from samples import write_motion_capture
+from samples import ABOUT, write_motion_capture
 
 from poselift import keypoints, models
 from poselift.cli.main import main
@@ -18,15 +18,6 @@ from poselift.models.checkpoint import save_checkpoint
 from poselift.models.registry import REGISTRY
 from poselift.poses import Pose2D
 from poselift.skeleton import H36M_17
-
-ABOUT = {
-    "skeleton": "h36m-17",
-    "fps": 50.0,
-    "normalisation": "person",
-    "target": "centre",
-    "licence": "CC0-1.0",
-    "version": 1,
-}
 
 
 class Result(NamedTuple):

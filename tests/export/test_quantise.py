@@ -7,7 +7,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from poselift.export.compact import compact, rounded
-from poselift.export.quantise import calibrate, find_layers, quantise, quantised, session
+from poselift.export.quantise import (
+    Layer,
+    calibrate,
+    fewest_in_float,
+    find_layers,
+    quantise,
+    quantised,
+    session,
+)
 
 
 def two_products(seed: int = 0) -> onnx.ModelProto:
@@ -167,7 +175,23 @@ def test_keeps_in_float_what_costs_too_much(inputs: np.ndarray) -> None:
     most = loss(lambda x: session(everything)(x)[0])
     some, kept = quantise(proto, inputs, lambda run: loss(run) > 0.9 * most)
     assert len(kept) == 1
+    assert [node.name for node in some.graph.node if node.name] == [kept[0].node]
     assert loss(lambda x: session(some)(x)[0]) <= 0.9 * most
     nothing, kept = quantise(proto, inputs, lambda run: loss(run) > 0)
     assert len(kept) == 2
     assert np.array_equal(session(nothing)(inputs)[0], expected)
+
+
+@pytest.mark.parametrize("enough", range(5))
+def test_fewest_in_float(enough: int) -> None:
+    layers = [Layer(name, "", "", "") for name in "abcd"]
+    tried: list[int] = []
+
+    def loses(eight: list[Layer]) -> bool:
+        tried.append(4 - len(eight))
+        return tried[-1] < enough
+
+    kept, eight = fewest_in_float(layers, lambda layer: ord(layer.node), loses)
+    assert [layer.node for layer in kept] == list("dcba"[:enough])
+    assert {*kept, *eight} == set(layers)
+    assert len(set(tried)) == len(tried)  # each costs minutes

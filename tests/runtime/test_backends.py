@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from poselift.errors import CheckpointError, MissingExtraError, UsageError
-from poselift.runtime.backends import open_backend
+from poselift.errors import CheckpointError, DataError, MissingExtraError, UsageError
+from poselift.runtime.backends import LiteRt, open_backend
 from poselift.runtime.store import find
 
 
@@ -140,6 +141,26 @@ def test_litert_in_any_batch_alone_and_from_any_place(
     assert capfd.readouterr() == ("", "")
     with pytest.raises(UsageError, match="threads"):
         open_backend(find(tflite), "auto", 0)
+
+
+def test_threads_share_a_litert_network(tflite: Path) -> None:
+    network = open_backend(find(tflite), "auto", 1)
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(1 + i % 5, 1, 17, 2)).astype(np.float32) for i in range(200)]
+    expected = [network(x) for x in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        for given, right in zip(pool.map(network, inputs), expected, strict=True):
+            assert np.array_equal(given, right)
+
+
+def test_a_litert_file_of_someone_else(tflite: Path, tmp_path: Path) -> None:
+    path = tmp_path / "other.tflite"
+    content = tflite.read_bytes().replace(b"poselift", b"somebody")
+    path.write_bytes(content.replace(b'"skeleton"', b"\xff" * 10))
+    with pytest.raises(CheckpointError, match="no metadata of poselift"):
+        open_backend(find(path), "auto")
+    with pytest.raises(DataError, match="cannot be read"):
+        LiteRt(tmp_path / "none.tflite")
 
 
 def test_a_damaged_litert_file(tflite: Path, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from poselift.bench.machine import describe_machine, one_core
 from poselift.bench.operations import count_operations
 from poselift.bench.probe import probe
 from poselift.data.mocap import Motion
-from poselift.errors import UsageError
+from poselift.errors import CheckpointError, UsageError
 from poselift.export.formats import SUFFIXES, export
 from poselift.export.sample import sample
 from poselift.export.trace import IR_VERSION, OPSET
@@ -203,6 +203,8 @@ def prepare(
     precisions: Sequence[str],
     place: Path,
     progress: Callable[[str], None] = lambda text: None,
+    *,
+    skip: bool = False,
 ) -> list[Case]:
     """Export what is to be measured.
 
@@ -211,10 +213,13 @@ def prepare(
         backends: keys of ``PRECISIONS``.
         precisions: those wanted; what a backend does not have is left out.
         place: folder for the exported files.
-        progress: told what is being exported.
+        progress: told what is being done.
+        skip: tell ``progress`` of what an export refuses and leave it out, instead of raising.
 
     Raises:
-        UsageError: an unknown backend or precision, or nothing left to measure.
+        UsageError: an unknown backend or precision, nothing left to measure, or a network that
+            a format does not have the operators for.
+        CheckpointError: an export that differs too much from torch.
     """
     known = {p for of_backend in PRECISIONS.values() for p in of_backend}
     for given, expected in ((backends, set(PRECISIONS)), (precisions, known)):
@@ -229,10 +234,16 @@ def prepare(
                     continue
                 case = Case(name, backend, precision, folder, None)
                 if (backend, precision) != ("torch", "fp32"):
-                    progress(case.label)
+                    progress(f"exporting {case.label}")
                     format = FORMATS[backend]
                     file = place / f"{name}-{backend}-{precision}{SUFFIXES[format]}"
-                    export(folder, file, format, precision)
+                    try:
+                        export(folder, file, format, precision)
+                    except (CheckpointError, UsageError) as error:
+                        if not skip:
+                            raise
+                        progress(f"{case.label} left out: {error}")
+                        continue
                     case = Case(name, backend, precision, folder, file)
                 cases.append(case)
     if not cases:

@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
 
     with tempfile.TemporaryDirectory() as place:
         cases = prepare(
-            folders, backends, args.precisions, Path(place), lambda t: say(f"exporting {t}")
+            folders, backends, args.precisions, Path(place), say, skip=args.backends is None
         )
         report = measure(
             cases,

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from poselift.cli.outputs import check_place
-from poselift.cli.parser import Parser, new_path, positive
+from poselift.cli.parser import Parser, count, new_path, positive
 from poselift.errors import UsageError
 
 FORMATS = ("onnx", "openvino", "litert", "torchscript", "tensorrt")
@@ -34,6 +34,12 @@ def add_arguments(parser: Parser) -> None:
         "--raw",
         action="store_true",
         help="the graph takes pixels and the size of the image instead of normalised joints",
+    )
+    parser.add_argument(
+        "--batch",
+        metavar="N",
+        type=count,
+        help="windows in a call, fixed in the file as some accelerators ask for (default: any)",
     )
     parser.add_argument(
         "--tolerance",
@@ -75,6 +81,7 @@ def run(args: argparse.Namespace) -> None:
         args.format,
         args.precision,
         raw=args.raw,
+        batch=args.batch,
         tolerance=None if args.tolerance is None else args.tolerance / 1000,
         motions=motions,
     )

@@ -7,7 +7,7 @@ it loads the graph.
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import count, product
 
 import numpy as np
@@ -21,12 +21,15 @@ _SMALL = 32  # numbers in a constant below which the node that widens it takes m
 _ROWS = 8  # numbers for each step that make 8 bits worth it
 
 
-def compact(proto: onnx.ModelProto, eight: float) -> onnx.ModelProto:
+def compact(
+    proto: onnx.ModelProto, eight: float, nodes_named: Collection[str] = ()
+) -> onnx.ModelProto:
     """The graph with its floating-point constants in 16 or 8 bits, and without long names.
 
     Args:
         proto: graph in float32.
         eight: numbers in a constant above which it has 8 bits, see :func:`rounded`.
+        nodes_named: nodes that keep their names.
     """
     result = onnx.ModelProto()
     result.CopyFrom(proto)
@@ -57,7 +60,7 @@ def compact(proto: onnx.ModelProto, eight: float) -> onnx.ModelProto:
     del graph.initializer[:], graph.node[:]
     graph.initializer.extend(tensors)
     graph.node.extend(nodes)
-    _shorten(graph)
+    _shorten(graph, nodes_named)
     return result
 
 
@@ -78,8 +81,8 @@ def rounded(
     return np.clip(np.round(value / steps), -127, 127), steps
 
 
-def _shorten(graph: GraphProto) -> None:
-    """Give all values but inputs and outputs short names, and nodes none."""
+def _shorten(graph: GraphProto, nodes_named: Collection[str]) -> None:
+    """Give all values but inputs and outputs short names, and other nodes none."""
     kept = {value.name for value in (*graph.input, *graph.output)}
     fresh = (name for name in _names() if name not in kept)
     short = {name: name for name in (*kept, "")}  # an input that is left out has no name
@@ -87,7 +90,7 @@ def _shorten(graph: GraphProto) -> None:
         old, tensor.name = tensor.name, next(fresh)
         short[old] = tensor.name
     for node in graph.node:  # in an order in which they can run: what comes in is known
-        node.name = ""
+        node.name = node.name if node.name in nodes_named else ""
         short.update({name: next(fresh) for name in node.output if name not in short})
         node.input[:] = [short[name] for name in node.input]
         node.output[:] = [short[name] for name in node.output]

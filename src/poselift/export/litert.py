@@ -27,7 +27,7 @@ from poselift.data.mocap import Motion
 from poselift.errors import MissingExtraError, UsageError
 from poselift.evaluation.mocap import IMAGE_SIZE
 from poselift.export.onnx import ExportReport, Loaded, Weights, build
-from poselift.export.quantise import Layer, fewest_in_float, find_layers, session
+from poselift.export.quantise import Layer, fewest_in_float, find_layers, opened
 from poselift.export.raw import INPUTS
 from poselift.files import atomic_path
 from poselift.runtime.backends import RAW_KEY, open_litert
@@ -54,6 +54,7 @@ def export_litert(
     weights: Weights,
     *,
     raw: bool = False,
+    batch: int | None = None,
     tolerance: float | None = None,
     motions: Sequence[Motion] = (),
 ) -> ExportReport:
@@ -65,6 +66,7 @@ def export_litert(
         weights: ``"float32"``; ``"float16"``, in which they are stored; ``"int8"``, in which the
             products with weights are also computed. What is not is then stored in float16.
         raw: see `poselift.export.onnx.export_onnx`; so are the errors.
+        batch: see there.
         tolerance: see there.
         motions: see there.
 
@@ -73,8 +75,8 @@ def export_litert(
         MissingExtraError: ai-edge-litert is not installed.
     """
     if weights not in ("float32", "float16", "int8"):
-        raise UsageError(f"LiteRT in {weights}", "fp32, fp16 or int8", "choose onnx or openvino")
-    loaded = Loaded.read(folder, motions)
+        raise UsageError(f"weights={weights!r}", "float32, float16 or int8 for LiteRT")
+    loaded = Loaded.read(folder, motions, batch)
     proto, _ = build(loaded, "float32", raw=raw)
     image = {INPUTS[1]: np.array(IMAGE_SIZE, np.float32)} if raw else {}
     shown = loaded.sample.pixels if raw else loaded.sample.windows
@@ -84,12 +86,15 @@ def export_litert(
     else:
         graph, kept = translate(values, half=weights == "float16"), ()
     metadata = {**loaded.metadata, **({RAW_KEY: list(INPUTS)} if raw else {})}
+    if batch is not None:
+        graph.fix_batch(batch)
     content = graph.pack(metadata)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
         run = open_litert(temporary, threads=1)
         found = loaded.check(path, lambda x: run(x, *image.values()), weights, tolerance, raw=raw)
-    return ExportReport(path, len(content), graph.counted(), found.largest, found, kept)
+    same = found.largest if weights == "float32" else np.nan
+    return ExportReport(path, len(content), graph.counted(), same, found, kept)
 
 
 def _quantise(values: Values, loaded: Loaded, raw: bool) -> tuple[Graph, tuple[str, ...]]:
@@ -264,6 +269,13 @@ class Graph:
         """Name a tensor that programs look for."""
         self.tensors[tensor].name = name
 
+    def fix_batch(self, count: int) -> None:
+        """See `poselift.export.trace.fix_batch`."""
+        for tensor, shape in zip(self.tensors, self.shapes, strict=True):
+            if shape.growing is not None:
+                tensor.shape[shape.growing] *= count
+                tensor.shapeSignature = None
+
     def pack(self, metadata: Mapping[str, Any]) -> bytes:
         """The file, with metadata as JSON under each key."""
         codes = []
@@ -360,8 +372,9 @@ def _reshaped(graph: Graph, tensor: int, shape: Shape) -> int:
 
 
 def _transpose(node: Node) -> list[int]:
-    order = node.graph.constant(node.attributes["perm"])
-    version = {5: 4, 6: 6}.get(len(node.shapes[0].sizes), 1)
+    rank = len(node.shapes[0].sizes)
+    order = node.graph.constant(node.attributes.get("perm", range(rank)[::-1]))
+    version = {5: 4, 6: 6}.get(rank, 1)
     return [node.emit("TRANSPOSE", [node.tensor(0), order], version=version)]
 
 
@@ -417,13 +430,15 @@ def _sliced(node: Node) -> list[int]:
     starts, ends = node.constants[1], node.constants[2]
     axes = node.constants.get(3, np.arange(len(starts)))
     steps = node.constants.get(4, np.ones(len(starts), np.int64))
+    if min(steps) < 1 or node.shapes[0].growing != source.growing:
+        raise node.refuse("backwards or over the batch")
     tensor, sizes = node.tensor(0), list(source.sizes)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         axis = int(axis) % len(sizes)
         kept = range(sizes[axis])[int(start) : int(end) : int(step)]
         if len(kept) == sizes[axis]:
             continue
-        if step < 1 or axis == source.growing:
+        if axis == source.growing:
             raise node.refuse("backwards or over the batch")
         sizes[axis] = len(kept)
         shape = Shape(tuple(sizes), source.growing)
@@ -463,7 +478,7 @@ def _product(node: Node, matrix: Array, bias: Array | None) -> list[int]:
         inputs, version = [node.tensor(0), graph.constant(weight)], 6 if bias is None else 5
     if bias is not None:
         inputs.append(graph.constant(bias))
-    options = schema.FullyConnectedOptionsT(keepNumDims=True, asymmetricQuantizeInputs=version > 9)
+    options = schema.FullyConnectedOptionsT(keepNumDims=True, asymmetricQuantizeInputs=node.eight)
     return [node.emit("FULLY_CONNECTED", inputs, options, version=version)]
 
 
@@ -533,8 +548,10 @@ def _conv(node: Node) -> list[int]:
     """Over time, (B, C, T): as one over an image of one row, whose channels come last."""
     graph, given = node.graph, node.attributes
     padded = any(given.get("pads", ())) or given.get("auto_pad", b"NOTSET") != b"NOTSET"
-    if 1 not in node.constants or node.constants[1].ndim != 3 or padded or given["group"] != 1:
+    groups = given.get("group", 1)
+    if 1 not in node.constants or node.constants[1].ndim != 3 or padded or groups != 1:
         raise node.refuse("other than over time, without padding and groups")
+    (stride,), (dilation,) = (given.get(name, (1,)) for name in ("strides", "dilations"))
     weight = node.constants[1]  # (out, in, width)
     x, shape = node.tensor(0), node.shapes[0]
     B, C, T = graph.shapes[x].sizes
@@ -544,9 +561,7 @@ def _conv(node: Node) -> list[int]:
     image = _reshaped(graph, rows, Shape((B, 1, T, C), 0))
     kernel = graph.constant(weight.transpose(0, 2, 1)[:, None])  # (out, 1, width, in)
     bias = graph.constant(node.constants.get(2, np.zeros(out)))
-    options = schema.Conv2DOptionsT(
-        schema.Padding.VALID, given["strides"][0], 1, dilationWFactor=given["dilations"][0]
-    )
+    options = schema.Conv2DOptionsT(schema.Padding.VALID, stride, 1, dilationWFactor=dilation)
     image = graph.emit("CONV_2D", [image, kernel, bias], Shape((B, 1, frames, out), 0), options)
     rows = _reshaped(graph, image, Shape((B, frames, out), 0))
     return [graph.emit("TRANSPOSE", [rows, swap], shape)]
@@ -595,15 +610,18 @@ RULES: Mapping[str, Rule] = {
 
 
 class Values:
-    """An ONNX graph in float32 and all its values for two and for three windows.
+    """An ONNX graph in float32, the shapes of its values, and those that no input changes.
 
-    What is different between the two tells constants from values and the batch from other axes,
-    in whatever way the exporter has them computed.
+    What is different between two and three windows tells the batch from other axes, in whatever
+    way the exporter has them computed.
 
     Args:
         proto: the graph.
         windows: three, for its first input.
         fixed: its other inputs.
+
+    Raises:
+        UsageError: an operator without a rule.
     """
 
     def __init__(self, proto: onnx.ModelProto, windows: Array, fixed: Mapping[str, Array]) -> None:
@@ -611,20 +629,55 @@ class Values:
         self.inputs = [source.name for source in proto.graph.input]
         self.outputs = [result.name for result in proto.graph.output]
         self._constants = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
-        watched = onnx.ModelProto()
-        watched.CopyFrom(proto)
-        names = [name for node in proto.graph.node for name in node.output if name]
-        del watched.graph.output[:]
-        watched.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
-        run = session(watched, fixed)
-        self._two, self._three = (
-            {self.inputs[0]: x, **fixed, **dict(zip(names, run(x, names), strict=True))}
-            for x in (windows[:2], windows[:3])
-        )
         self._varying = set(self.inputs)
         for node in proto.graph.node:
             if node.op_type != "Shape" and self._varying & set(_data(node)):
                 self._varying.update(node.output)
+        for node in self.needed():
+            if node.op_type not in RULES:
+                raise _unknown(node.op_type)
+        self._sizes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        given = {self.inputs[0]: (windows[:2], windows[:3])}
+        self._compute({**given, **{name: (value, value) for name, value in fixed.items()}})
+
+    def _compute(self, held: dict[str, tuple[Array, Array]]) -> None:
+        """Run the graph node by node: all values of a large one do not fit into memory.
+
+        Args:
+            held: the inputs, for two and for three windows.
+        """
+        nodes = self.proto.graph.node
+        weights = {tensor.name: tensor for tensor in self.proto.graph.initializer}
+        last = {name: i for i, node in enumerate(nodes) for name in node.input}
+        self._note(held)
+        for i, node in enumerate(nodes):
+            made = [name for name in node.output if name]
+            used = dict.fromkeys(node.input)
+            given = {name: held[name] for name in used if name in held}
+            kinds = {k: helper.np_dtype_to_tensor_dtype(two.dtype) for k, (two, _) in given.items()}
+            graph = helper.make_graph(
+                [node],
+                "node",
+                [helper.make_tensor_value_info(name, kind, None) for name, kind in kinds.items()],
+                [helper.make_empty_tensor_value_info(name) for name in made],
+                [weights[name] for name in used if name in weights],
+            )
+            run = opened(
+                helper.make_model(
+                    graph, opset_imports=self.proto.opset_import, ir_version=self.proto.ir_version
+                )
+            ).run
+            two, three = (run(made, {name: x[j] for name, x in given.items()}) for j in (0, 1))
+            values = dict(zip(made, zip(two, three, strict=True), strict=True))
+            self._note(values)
+            held = {name: x for name, x in {**held, **values}.items() if last.get(name, -1) > i}
+
+    def _note(self, values: Mapping[str, tuple[Array, Array]]) -> None:
+        """Keep what is asked for later."""
+        for name, (two, three) in values.items():
+            self._sizes[name] = two.shape, three.shape
+            if name not in self._varying:
+                self._constants[name] = two
 
     def needed(self) -> Iterator[NodeProto]:
         """The nodes that the outputs are computed by; not those that compute shapes alone."""
@@ -637,19 +690,26 @@ class Values:
 
     def shape(self, name: str) -> Shape:
         """The shape of a value."""
-        two, three = self._two[name].shape, self._three[name].shape
+        two, three = self._sizes[name]
         growing = [axis for axis, (a, b) in enumerate(zip(two, three, strict=True)) if a != b]
         if not growing:
             return Shape(two)
-        (axis,) = growing
-        sizes = (*two[:axis], three[axis] - two[axis], *two[axis + 1 :])
-        return Shape(sizes, axis)
+        axis = growing[0]
+        step = three[axis] - two[axis]
+        if len(growing) > 1 or two[axis] != 2 * step:
+            raise UsageError(
+                f"LiteRT for a network with a value of shape {two} for two windows and {three} "
+                "for three",
+                "values with one axis that is as many times as large",
+                "choose onnx or openvino",
+            )
+        return Shape((*two[:axis], step, *two[axis + 1 :]), axis)
 
     def constant(self, name: str) -> Array:
         """A value that does not depend on the inputs; of one window where its shape does."""
-        if name in self._constants:
-            return self._constants[name]
-        value: Array = self._two[name][tuple(slice(n) for n in self.shape(name).sizes)]
+        value = self._constants[name]
+        if name in self._sizes:  # not a constant of the file
+            value = value[tuple(slice(n) for n in self.shape(name).sizes)]
         return value
 
 
@@ -668,14 +728,12 @@ def translate(values: Values, *, half: bool, eight: Collection[str] = ()) -> Gra
         eight: names of the nodes that multiply with a constant in 8 bits.
 
     Raises:
-        UsageError: an operator, or a use of one, without a rule.
+        UsageError: a use of an operator that has no rule.
     """
     graph = Graph(half)
     tensors = {name: graph.value(values.shape(name)) for name in values.inputs}
     graph.inputs = list(tensors.values())
     for node in values.needed():
-        if node.op_type not in RULES:
-            raise _unknown(node.op_type)
         inputs = {i: name for i, name in enumerate(node.input) if name}
         outputs = RULES[node.op_type].write(
             Node(

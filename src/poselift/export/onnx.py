@@ -40,7 +40,7 @@ from poselift.export.sample import (
     agreement,
     sample,
 )
-from poselift.export.trace import describe, trace
+from poselift.export.trace import describe, fix_batch, trace
 from poselift.files import atomic_path
 from poselift.models import load
 from poselift.runtime.backends import (
@@ -48,6 +48,7 @@ from poselift.runtime.backends import (
     RAW_KEY,
     WEIGHTS_KEY,
     file_crc32,
+    in_pieces,
     open_session,
 )
 
@@ -87,9 +88,11 @@ class ExportReport:
         size: its size in bytes, without a weights file beside it.
         nodes: number of nodes of the graph by operator, as exported.
         largest_difference: from torch with the same weights, metres: the largest over all
-            windows, frames, joints and axes. That of int8 is in ``agreement`` alone.
+            windows, frames, joints and axes. NaN where that was not measured: for int8, for a raw
+            graph, and for weights in 16 bits in other formats than ONNX.
         agreement: with torch and the weights as trained, on moving persons.
-        kept_float: names of the products that stayed in float beside int8 ones.
+        kept_float: products that stayed in float beside int8 ones, by their names in the ONNX
+            graph; LiteRT has none for operators.
     """
 
     path: Path
@@ -111,6 +114,7 @@ class Loaded:
         sample: windows to compare on.
         source: ``WEIGHTS_KEY`` of the metadata.
         motions: where the sample is from.
+        batch: the only number of windows that the export takes; ``None`` for any.
     """
 
     about: About
@@ -119,9 +123,10 @@ class Loaded:
     expected: npt.NDArray[np.float32]
     source: dict[str, Any]
     motions: Sequence[Motion]
+    batch: int | None = None
 
     @classmethod
-    def read(cls, folder: Path, motions: Sequence[Motion] = ()) -> Loaded:
+    def read(cls, folder: Path, motions: Sequence[Motion] = (), batch: int | None = None) -> Loaded:
         """Load a folder; ``CheckpointError`` where there is none."""
         about = About.parse(read_config(folder), str(folder))
         network = load(folder)
@@ -133,6 +138,7 @@ class Loaded:
             in_torch(network)(compared.windows),
             {"crc32": file_crc32(folder / WEIGHTS_FILE)},
             motions,
+            batch,
         )
 
     @cached_property
@@ -181,7 +187,8 @@ class Loaded:
             raw: whether it is one.
         """
         most = TOLERANCES[weights] if tolerance is None else tolerance
-        found = agreement(self.expected, exported, self.sample, raw=raw)
+        sizes = (self.batch,) if self.batch else BATCH_SIZES
+        found = agreement(self.expected, exported, self.sample, raw=raw, batch_sizes=sizes)
         for what, value, limit in (
             ("differs from torch", found.largest, most),
             (
@@ -216,6 +223,7 @@ def export_onnx(
     *,
     weights: Weights = "float16",
     raw: bool = False,
+    batch: int | None = None,
     tolerance: float | None = None,
     windows: npt.NDArray[np.float32] | None = None,
     motions: Sequence[Motion] = (),
@@ -229,6 +237,7 @@ def export_onnx(
             ``"beside"``: read from the ``weights.safetensors`` of the folder, in which the graph
             must then lie.
         raw: pixels and image size in, see `poselift.export.raw`.
+        batch: the only number of windows that the graph takes; any number if not given.
         tolerance: largest distance of a joint from torch with the weights as trained, metres;
             ``TOLERANCES`` if not given.
         windows: (B, F, 17, 2) normalised windows on which the graph is compared with torch, beside
@@ -249,9 +258,11 @@ def export_onnx(
         raise UsageError(
             f"{path}: not in {folder}", "a file in the folder whose weights it reads", ""
         )
-    loaded = Loaded.read(folder, motions)
+    loaded = Loaded.read(folder, motions, batch)
     any_windows = _windows(loaded, windows)
     proto, kept = build(loaded, weights, raw=raw)
+    if batch is not None:
+        fix_batch(proto, batch)
     nodes = counted(proto)
     metadata = loaded.metadata
     if weights == "beside":
@@ -336,12 +347,13 @@ def in_onnxruntime(path: Path) -> Network:
     opened = open_session(path, threads=1)
     windows, *others = (source.name for source in opened.get_inputs())
     fixed = {name: np.array(IMAGE_SIZE, np.float32) for name in others}
+    batch = opened.get_inputs()[0].shape[0]
 
     def run(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         joints: npt.NDArray[np.float32] = opened.run(None, {windows: x, **fixed})[0]
         return joints
 
-    return run
+    return partial(in_pieces, run, batch=batch) if isinstance(batch, int) else run
 
 
 def _windows(loaded: Loaded, windows: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32]:

@@ -7,12 +7,14 @@ is told what to compute in, so the file says that. Needs the package ``openvino`
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from poselift.data.mocap import Motion
 from poselift.export.onnx import ExportReport, Loaded, Weights, build, counted
+from poselift.export.trace import fix_batch
 from poselift.files import atomic_path
 from poselift.runtime.backends import PRECISION_KEY, OpenVino
 
@@ -22,6 +24,7 @@ def export_openvino(
     path: Path,
     weights: Weights,
     *,
+    batch: int | None = None,
     tolerance: float | None = None,
     motions: Sequence[Motion] = (),
 ) -> ExportReport:
@@ -32,13 +35,16 @@ def export_openvino(
         path: the ``.xml`` file to write.
         weights: ``"float32"``; ``"float16"``, in which they are stored; ``"bfloat16"``, stored in
             float16 and computed in bf16; ``"int8"``.
-        tolerance: see `poselift.export.onnx.export_onnx`; so are the errors.
+        batch: see `poselift.export.onnx.export_onnx`; so are the errors.
+        tolerance: see there.
         motions: see there.
     """
     import openvino
 
-    loaded = Loaded.read(folder, motions)
+    loaded = Loaded.read(folder, motions, batch)
     proto, kept = build(loaded, "float32" if weights == "bfloat16" else weights)
+    if batch is not None:
+        fix_batch(proto, batch)
     precision = "bf16" if weights == "bfloat16" else "f32"
     bin_path = path.with_suffix(".bin")
     # In a folder of its own first: the two files know each other by their names.
@@ -56,7 +62,8 @@ def export_openvino(
             with atomic_path(target) as temporary:
                 source.replace(temporary)
     size = path.stat().st_size + bin_path.stat().st_size
-    return ExportReport(path, size, counted(proto), found.largest, found, kept)
+    same = found.largest if weights == "float32" else math.nan
+    return ExportReport(path, size, counted(proto), same, found, kept)
 
 
 def _nearest(folder: Path) -> Path:

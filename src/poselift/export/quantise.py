@@ -120,18 +120,23 @@ def session(
         proto: its first input are windows.
         fixed: its other inputs.
     """
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    opened = onnxruntime.InferenceSession(
-        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    source = opened.get_inputs()[0].name
+    graph = opened(proto)
+    source = graph.get_inputs()[0].name
 
     def run(x: Float32Array, names: list[str] | None = None) -> list[Float32Array]:
-        values: list[Float32Array] = opened.run(names, {source: x, **fixed})
+        values: list[Float32Array] = graph.run(names, {source: x, **fixed})
         return values
 
     return run
+
+
+def opened(proto: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """A graph in ONNX Runtime, on the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors come as exceptions
+    return onnxruntime.InferenceSession(
+        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def quantised(
@@ -243,6 +248,9 @@ def fewest_in_float(
 ) -> tuple[list[Layer], list[Layer]]:
     """Layers that stay in floating point, as few as possible, and those in 8 bits.
 
+    The number is found by bisection, which takes for granted that the loss falls with every
+    further layer that stays.
+
     Args:
         layers: all.
         moved: how much a layer in 8 bits moves joints for its size; those that do most stay.
@@ -251,7 +259,7 @@ def fewest_in_float(
     if not loses(layers):
         return [], list(layers)
     ordered = sorted(layers, key=moved, reverse=True)
-    count = bisect_left(range(len(ordered)), True, key=lambda n: not loses(ordered[n:]))
+    count = bisect_left(range(len(ordered)), True, lo=1, key=lambda n: not loses(ordered[n:]))
     return ordered[:count], ordered[count:]
 
 
@@ -293,5 +301,6 @@ def quantise(
         layers, moved, lambda some: loses_as(quantised(proto, some, ranges))
     )
     graph = quantised(proto, eight, ranges)
-    stored = (compact(graph, size) for size in _EIGHT)
+    names = {layer.node for layer in kept}
+    stored = (compact(graph, size, names) for size in _EIGHT)
     return next((each for each in stored if not loses_as(each)), graph), tuple(kept)

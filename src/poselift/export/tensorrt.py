@@ -34,6 +34,7 @@ def export_tensorrt(
     weights: Weights,
     *,
     raw: bool = False,
+    batch: int | None = None,
     tolerance: float | None = None,
     motions: Sequence[Motion] = (),
 ) -> tuple[ExportReport, tuple[Path, ...]]:
@@ -46,7 +47,7 @@ def export_tensorrt(
         What the graph is like, and the files written beside it.
     """
     report = export_onnx(
-        folder, path, weights="float32", raw=raw, tolerance=tolerance, motions=motions
+        folder, path, raw=raw, weights="float32", batch=batch, tolerance=tolerance, motions=motions
     )
     loaded = Loaded.read(folder, motions)
     flags, files = _FLAGS[weights], []
@@ -56,19 +57,23 @@ def export_tensorrt(
         files.append(cache)
         flags += f" --calib={cache.name}"
     recipe = path.with_suffix(".trtexec.txt")
-    write_text(recipe, _recipe(path, loaded.about.window, flags, raw))
+    shapes = "" if batch else _shapes(INPUTS[0] if raw else "x", loaded.about.window)
+    write_text(recipe, _recipe(path, shapes + flags))
     return report, (recipe, *files)
 
 
-def _recipe(path: Path, window: int, flags: str, raw: bool) -> str:
-    name = INPUTS[0] if raw else "x"
-    shapes = " ".join(
-        f"--{which}Shapes={name}:{count}x{window}x17x2"
+def _shapes(name: str, window: int) -> str:
+    """How many windows a free batch may have."""
+    return "".join(
+        f" --{which}Shapes={name}:{count}x{window}x17x2"
         for which, count in (("min", 1), ("opt", 1), ("max", MOST_WINDOWS))
     )
+
+
+def _recipe(path: Path, flags: str) -> str:
     return (
         "# On the device, in the folder of this file. Not tested on a device by us.\n"
-        f"trtexec --onnx={path.name} --saveEngine={path.stem}.engine {shapes}{flags}\n"
+        f"trtexec --onnx={path.name} --saveEngine={path.stem}.engine{flags}\n"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def export_torchscript(
         UsageError: other ``weights``.
     """
     if weights not in ("float32", "bfloat16"):
-        raise UsageError(f"TorchScript in {weights}", "fp32 or bf16", "choose onnx or openvino")
+        raise UsageError(f"weights={weights!r}", "float32 or bfloat16 for TorchScript")
     loaded = Loaded.read(folder, motions)
     network = freeze(fold(loaded.network))
     if weights == "bfloat16":
@@ -66,4 +67,5 @@ def export_torchscript(
         with quiet():
             torch.jit.save(script, temporary, _extra_files=metadata)
         found = loaded.check(path, TorchScript(temporary), weights, tolerance)
-    return ExportReport(path, path.stat().st_size, {}, found.largest, found)
+    same = found.largest if weights == "float32" else math.nan
+    return ExportReport(path, path.stat().st_size, {}, same, found)

@@ -56,6 +56,14 @@ def trace(
     return proto
 
 
+def fix_batch(proto: onnx.ModelProto, count: int) -> None:
+    """Let the graph take ``count`` windows and no other number, as some accelerators ask for."""
+    for value in (*proto.graph.input, *proto.graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param:
+                dim.dim_value = count
+
+
 def describe(proto: onnx.ModelProto, metadata: Mapping[str, Any]) -> None:
     """Write what must be known of a network into its graph, as JSON under each key."""
     helper.set_model_props(proto, {key: json.dumps(value) for key, value in metadata.items()})

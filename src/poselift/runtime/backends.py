@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from poselift.checkpoints import GRAPH_FILE, WEIGHTS_FILE, About, read_config
+from poselift.cores import available_cores
 from poselift.errors import CheckpointError, MissingExtraError, UsageError
-from poselift.files import silent_stderr
+from poselift.files import read_bytes, silent_stderr
 from poselift.runtime.store import Stored
 
 Float32Array = npt.NDArray[np.float32]
@@ -63,11 +64,13 @@ class OnnxRuntime:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._session = open_session(path, threads)
         self.about = _about(path, self._session.get_modelmeta().custom_metadata_map)
-        self._input = self._session.get_inputs()[0].name
+        windows = self._session.get_inputs()[0]
+        self._input = windows.name
+        self._batch = windows.shape[0] if isinstance(windows.shape[0], int) else None
 
     def __call__(self, x: Float32Array) -> Float32Array:
         """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
-        return _in_pieces(self._run, x)
+        return in_pieces(self._run, x, self._batch)
 
     def _run(self, x: Float32Array) -> Float32Array:
         joints: Float32Array = self._session.run(None, {self._input: x})[0]
@@ -133,9 +136,14 @@ class OpenVino:
                 "a file that `poselift export --format openvino` wrote",
             ) from error
         self.about = _about(path, metadata)
+        count = model.input(0).partial_shape[0]
+        self._batch = count.get_length() if count.is_static else None
 
     def __call__(self, x: Float32Array) -> Float32Array:
         """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
+        return self._run(x) if self._batch is None else in_pieces(self._run, x, self._batch)
+
+    def _run(self, x: Float32Array) -> Float32Array:
         return np.array(self._request.infer([x])[0])
 
 
@@ -149,6 +157,7 @@ class LiteRt:
     Raises:
         MissingExtraError: ai-edge-litert is not installed.
         CheckpointError: not a file that poselift exported.
+        DataError: the file cannot be read.
         UsageError: a number of threads below 1.
     """
 
@@ -158,11 +167,13 @@ class LiteRt:
 
     def __call__(self, x: Float32Array) -> Float32Array:
         """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
-        return _in_pieces(self._run, x)
+        return in_pieces(self._run, x)
 
 
 def open_litert(source: Path | bytes, threads: int | None = None) -> Callable[..., Float32Array]:
     """Call of a LiteRT graph: its inputs -> its output; errors as `LiteRt`.
+
+    Threads may share it: they wait for each other.
 
     Args:
         source: a file, or its content.
@@ -171,47 +182,53 @@ def open_litert(source: Path | bytes, threads: int | None = None) -> Callable[..
     with _needs("ai-edge-litert", "ai-edge-litert"):
         from ai_edge_litert.interpreter import Interpreter
     given = {"model_content" if isinstance(source, bytes) else "model_path": source}
-    count = checked_threads(threads) or os.cpu_count()
+    count = checked_threads(threads) or available_cores()
     try:
         with silent_stderr():  # it greets
             graph = Interpreter(**given, num_threads=count)
             graph.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise _unreadable(source, error) from error
-    (windows, *others), (output,) = (
-        [detail["index"] for detail in details]
-        for details in (graph.get_input_details(), graph.get_output_details())
-    )
-    batch = 1  # windows that memory is laid out for
+    inputs, outputs = graph.get_input_details(), graph.get_output_details()
+    windows, *others = (detail["index"] for detail in inputs)
+    output = outputs[0]["index"]
+    batch = int(inputs[0]["shape"][0])  # windows that memory is laid out for
+    free = inputs[0]["shape_signature"][0] < 0
+    lock = Lock()  # inputs and outputs lie in the one interpreter
 
     def run(x: Float32Array, *rest: Float32Array) -> Float32Array:
         nonlocal batch
-        if len(x) != batch:
-            graph.resize_tensor_input(windows, x.shape)
-            graph.allocate_tensors()
-            batch = len(x)
-        for index, value in zip((windows, *others), (x, *rest), strict=True):
-            graph.set_tensor(index, value)
-        graph.invoke()
-        joints: Float32Array = graph.get_tensor(output)
-        return joints
+        if not free and len(x) != batch:
+            return in_pieces(lambda piece: run(piece, *rest), x, batch)
+        with lock:
+            if len(x) != batch:
+                graph.resize_tensor_input(windows, x.shape)
+                graph.allocate_tensors()
+                batch = len(x)
+            for index, value in zip((windows, *others), (x, *rest), strict=True):
+                graph.set_tensor(index, value)
+            graph.invoke()
+            joints: Float32Array = graph.get_tensor(output)
+            return joints
 
     return run
 
 
 def _litert_metadata(path: Path) -> dict[str, str]:
-    """Texts beside a LiteRT graph, by name."""
+    """Texts of poselift beside a LiteRT graph, by name; those of others may be no texts."""
     with _needs("ai-edge-litert", "ai-edge-litert"):
         from ai_edge_litert.schema_py_generated import Model
-    content = path.read_bytes()
+    content = read_bytes(path)
     try:
         if not Model.ModelBufferHasIdentifier(content, 0):
             raise ValueError("no LiteRT file")
         model = Model.GetRootAs(content, 0)
         entries = [model.Metadata(i) for i in range(model.MetadataLength())]
+        buffers = {entry.Name(): model.Buffers(entry.Buffer()) for entry in entries}
         return {
-            entry.Name().decode(): model.Buffers(entry.Buffer()).DataAsNumpy().tobytes().decode()
-            for entry in entries
+            key: buffers[key.encode()].DataAsNumpy().tobytes().decode()
+            for key in (CONFIG_KEY, WEIGHTS_KEY, RAW_KEY)
+            if key.encode() in buffers
         }
     except Exception as error:  # offsets out of nowhere: the reader has no errors of its own
         raise _unreadable(path, error) from error
@@ -331,11 +348,26 @@ def open_backend(stored: Stored, backend: str, threads: int | None = None) -> Ba
     return Torch(stored.folder, threads)
 
 
-def _in_pieces(run: Callable[[Float32Array], Float32Array], x: Float32Array) -> Float32Array:
-    """All windows, ``PIECE`` at once."""
-    if len(x) <= PIECE:
+def in_pieces(
+    run: Callable[[Float32Array], Float32Array], x: Float32Array, batch: int | None = None
+) -> Float32Array:
+    """All windows, ``PIECE`` at once.
+
+    Args:
+        run: the network.
+        x: (B, F, 17, 2).
+        batch: the only number of windows that it takes, if there is one: the last is repeated.
+    """
+    size = batch or PIECE
+    if batch is None and len(x) <= size:
         return run(x)
-    return np.concatenate([run(x[i : i + PIECE]) for i in range(0, len(x), PIECE)])
+    pieces = []
+    for i in range(0, len(x), size):
+        piece = x[i : i + size]
+        missing = 0 if batch is None else batch - len(piece)
+        filled = np.concatenate([piece, np.repeat(piece[-1:], missing, axis=0)])
+        pieces.append(run(filled)[: len(piece)])
+    return np.concatenate(pieces)
 
 
 def checked_threads(threads: int | None) -> int | None:
