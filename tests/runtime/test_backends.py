@@ -146,9 +146,9 @@ def test_litert_in_any_batch_alone_and_from_any_place(
 def test_threads_share_a_litert_network(tflite: Path) -> None:
     network = open_backend(find(tflite), "auto", 1)
     rng = np.random.default_rng(0)
-    inputs = [rng.normal(size=(1 + i % 5, 1, 17, 2)).astype(np.float32) for i in range(200)]
+    inputs = [rng.normal(size=(1 + i % 5, 1, 17, 2)).astype(np.float32) for i in range(1000)]
     expected = [network(x) for x in inputs]
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(8) as pool:
         for given, right in zip(pool.map(network, inputs), expected, strict=True):
             assert np.array_equal(given, right)
 
