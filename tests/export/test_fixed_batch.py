@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from samples import ABOUT
 
 from poselift import models
 from poselift.errors import UsageError
@@ -15,14 +16,6 @@ from poselift.export.formats import SUFFIXES, export
 from poselift.models.checkpoint import save_checkpoint
 from poselift.models.registry import REGISTRY
 from poselift.runtime.backends import EXPORTED, in_pieces
-
-ABOUT = {
-    "skeleton": "h36m-17",
-    "fps": 50.0,
-    "normalisation": "person",
-    "target": "centre",
-    "licence": "CC0-1.0",
-}
 
 
 @pytest.fixture(scope="module")

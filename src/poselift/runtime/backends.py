@@ -242,7 +242,20 @@ def _unreadable(source: Path | bytes, error: Exception) -> CheckpointError:
     )
 
 
-class TorchScript:
+class _InTorch:
+    """A network that torch runs."""
+
+    _torch: Any
+    _network: Any
+
+    def __call__(self, x: Float32Array) -> Float32Array:
+        """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
+        with self._torch.inference_mode():
+            joints: Float32Array = self._network(self._torch.from_numpy(x)).numpy()
+        return joints
+
+
+class TorchScript(_InTorch):
     """A file of ``poselift export --format torchscript``.
 
     Args:
@@ -271,14 +284,8 @@ class TorchScript:
         texts = {k: v.decode() if isinstance(v, bytes) else v for k, v in metadata.items() if v}
         self.about = _about(path, texts)
 
-    def __call__(self, x: Float32Array) -> Float32Array:
-        """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
-        with self._torch.inference_mode():
-            joints: Float32Array = self._network(self._torch.from_numpy(x)).numpy()
-        return joints
 
-
-class Torch:
+class Torch(_InTorch):
     """The network of a checkpoint folder in torch, for comparison and research.
 
     Args:
@@ -297,12 +304,6 @@ class Torch:
 
         self.about = About.parse(read_config(folder), str(folder))
         self._network = models.load(folder)
-
-    def __call__(self, x: Float32Array) -> Float32Array:
-        """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
-        with self._torch.inference_mode():
-            joints: Float32Array = self._network(self._torch.from_numpy(x)).numpy()
-        return joints
 
 
 EXPORTED: Mapping[str, Callable[[Path, int | None], Backend]] = {
