@@ -6,8 +6,8 @@ Each RUN is a checkpoint folder of `poselift train`, the first that of the host 
 protocol `mocap` on the validation and on the test subjects, with exact and with detected 2D joints;
 windows stand end to end, so that each frame is predicted once. Cost: multiply-accumulates of a
 window, every product counted, and the time of one window in torch on one core, all networks in
-turns in the same minutes (`poselift.bench.clock`), median. Writes JSON and a picture, prints
-Markdown. Needs the extra `train`.
+turns in the same minutes (`poselift.bench.clock`), median; the processor must have nothing else to
+do. Writes JSON and a picture, prints Markdown. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from poselift.bench.clock import WARM_UP, Spread, in_turns
 from poselift.bench.machine import one_core
 from poselift.bench.operations import count_operations
 from poselift.bench.plot import Point, draw
-from poselift.data.mocap import Motion, read_motions
+from poselift.data.mocap import read_motions
 from poselift.evaluation.mocap import NOISES
 from poselift.runtime.backends import Torch
 
@@ -43,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="checkpoint folders")
     parser.add_argument("--data", type=Path, required=True, help="folder of motions_*.npz")
+    parser.add_argument("--jobs", type=int, default=1, help="networks measured at the same time")
     parser.add_argument("--rounds", type=int, default=10, help="of timing")
     parser.add_argument(
         "--json", type=Path, default=ROOT / "benchmarks/results/hourglass_accuracy.json"
@@ -52,24 +55,25 @@ def main() -> None:
     runs = {run.resolve().name: run for run in options.runs}
     if len(runs) < len(options.runs):
         parser.error("two folders of one name")
-    motions = {part: read_motions(options.data / f"motions_{part}.npz") for part in PARTS}
 
     times = time(runs, options.rounds)
     rows: list[dict[str, Any]] = []
-    for name, run in runs.items():
-        rows.append({**network(name, run), **times[name], "errors": measure(run, motions)})
-        compare(rows[-1], rows[0])
-        print(json.dumps(rows[-1]), flush=True)
-        report = {
-            "what": "error and cost of an hourglass; losses and savings against the first network",
-            "command": "python benchmarks/hourglass_accuracy.py --data DIR RUN ...",
-            "errors": "protocol mocap, millimetres, windows end to end, no flip averaging",
-            "machine": machine.describe("torch", "poselift"),
-            "timing": {"rounds": options.rounds, "calls": CALLS, "warm_up_calls": WARM_UP},
-            "results": rows,
-        }
-        # After each network: all of them take an hour.
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        found = pool.map(partial(measure, options.data), runs.values())
+        for (name, run), measured in zip(runs.items(), found, strict=True):
+            rows.append({**network(name, run), **times[name], "errors": measured})
+            compare(rows[-1], rows[0])
+            print(json.dumps(rows[-1]), flush=True)
+            report = {
+                "what": "error and cost of an hourglass; losses and savings against the first",
+                "command": "python benchmarks/hourglass_accuracy.py --data DIR RUN ...",
+                "errors": "protocol mocap, millimetres, windows end to end, no flip averaging",
+                "machine": machine.describe("torch", "poselift"),
+                "timing": {"rounds": options.rounds, "calls": CALLS, "warm_up_calls": WARM_UP},
+                "results": rows,
+            }
+            # After each network: all of them take long.
+            options.json.write_text(json.dumps(report, indent=1) + "\n")
     options.plot.write_text(picture(rows))
     for group in GROUPS:
         print(f"\n### sequences: {group}\n\n{table(rows, group)}")
@@ -108,10 +112,11 @@ def network(name: str, run: Path) -> dict[str, Any]:
     }
 
 
-def measure(run: Path, motions: Mapping[str, Sequence[Motion]]) -> dict[str, Any]:
-    """Errors by part, noise and group of sequences."""
-    window = Torch(run).about.num_out
+def measure(data: Path, run: Path) -> dict[str, Any]:
+    """Errors by part, noise and group of sequences, found on one core."""
+    window = Torch(run, threads=1).about.num_out
     lift = Lifter(run, backend="torch", stride=window).lift
+    motions = {part: read_motions(data / f"motions_{part}.npz") for part in PARTS}
     return {part: {n: errors(lift, motions[part], n) for n in NOISES} for part in PARTS}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def state(folder: Path) -> dict[str, torch.Tensor]:
         elif isinstance(value, torch.Tensor | int | float):
             out[name] = torch.as_tensor(value)
 
-    walk({key: content[key] for key in ("task", "optimiser", "step")}, "")
+    walk({key: content[key] for key in ("task", "optimisers", "step")}, "")
     return out
 
 
@@ -47,6 +48,15 @@ def assert_same(a: Path, b: Path, **tolerance: float) -> None:
     assert one.keys() == other.keys()
     for key, value in one.items():
         torch.testing.assert_close(other[key], value, msg=lambda m, k=key: f"{k}: {m}", **tolerance)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in the launched processes: another number of threads adds in another order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def test_killed_runs_and_several_processes_learn_the_same(
@@ -71,3 +81,18 @@ def test_killed_runs_and_several_processes_learn_the_same(
     assert_same(tmp_path / "parts", tmp_path / "two", **close)
     with pytest.raises(AssertionError):
         assert_same(tmp_path / "one", tmp_path / "two", **close)
+
+
+def test_a_killed_run_with_two_optimisers_goes_on(
+    recipe_file: Path, motions: list[Motion], tmp_path: Path
+) -> None:
+    recipe_file.write_text(
+        recipe_file.read_text().replace("steps = 6", 'steps = 6\noptimiser = "muon"')
+    )
+    assert launch(recipe_file, (tmp_path / "killed", 1, 5)) == [-9]
+    recipe, clips = read_recipe(recipe_file), (motions[:2], motions[2:])
+    assert recipe.train.optimiser == "muon"
+    for name in ("whole", "killed"):
+        fit(recipe, tmp_path / name, *clips)
+    assert any("/optimisers/1/" in key for key in state(tmp_path / "whole"))
+    assert_same(tmp_path / "whole", tmp_path / "killed", atol=0, rtol=0)

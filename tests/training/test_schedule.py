@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from poselift.errors import UsageError
 from poselift.training.recipe import read_recipe
-from poselift.training.schedule import Schedule, ScheduleConfig, create_optimiser
+from poselift.training.schedule import Schedule, ScheduleConfig, create_optimisers
 
 
 def test_cosine_rises_and_falls() -> None:
@@ -38,13 +39,39 @@ def test_mixstes_and_nanohtnets_schedules() -> None:
 @pytest.mark.parametrize("name", ["adamw", "adam", "amsgrad"])
 def test_optimisers(name: str) -> None:
     parameter = torch.nn.Parameter(torch.ones(2))
-    optimiser = create_optimiser(name, [parameter], 1e-2, 0.1)  # type: ignore[arg-type]
+    (optimiser,) = create_optimisers(name, [parameter], 1e-2, 0.1)  # type: ignore[arg-type]
     assert optimiser.defaults["amsgrad"] is (name == "amsgrad")
     # Without a gradient, decoupled decay shrinks the weight and decay in the gradient moves it.
     parameter.grad = torch.zeros(2)
     optimiser.step()
     expected = 1 - 1e-2 * 0.1 if name == "adamw" else 1 - 1e-2
     torch.testing.assert_close(parameter.detach(), torch.full((2,), expected), atol=1e-4, rtol=0)
+
+
+def test_muon_takes_the_matrices_between_features() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.Linear(16, 32))
+    muon, adamw = create_optimisers("muon", network.parameters(), 1e-2, 0.1)
+    assert isinstance(muon, torch.optim.Muon)
+    assert isinstance(adamw, torch.optim.AdamW)
+    taken = [[*group["params"]] for o in (muon, adamw) for group in o.param_groups]
+    first, second = network
+    assert [*map(id, taken[0])] == [id(second.weight)]
+    assert {*map(id, taken[1])} == {*map(id, (first.weight, first.bias, second.bias))}
+    # A step turns the gradient's singular values to about one and is as long as AdamW's.
+    before = second.weight.detach().clone()
+    second.weight.grad = torch.randn(32, 16, generator=torch.Generator().manual_seed(0))
+    muon.step()
+    moved = (second.weight.detach() - before * (1 - 1e-2 * 0.1)) / 1e-2
+    values = torch.linalg.svdvals(moved) / (0.2 * 32**0.5)
+    assert values.min() > 0.5
+    assert values.max() < 1.4
+    assert float(moved.square().mean().sqrt()) == pytest.approx(0.2, abs=0.06)
+
+
+def test_an_older_torch_has_no_muon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(UsageError, match=r"2\.9"):
+        create_optimisers("muon", [torch.nn.Parameter(torch.ones(9, 9))], 1e-2, 0.1)
 
 
 def test_a_training_ends_with_what_comes_first(recipe_file) -> None:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from poselift.errors import DataError, UsageError
 from poselift.training.curves import Curves
 from poselift.training.recipe import Precision, Recipe
-from poselift.training.schedule import Schedule, create_optimiser
+from poselift.training.schedule import Schedule, create_optimisers
 from poselift.training.state import load_state, save_state
 
 Batch = tuple[Tensor, ...]
@@ -153,7 +153,7 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
         task.steps_per_epoch,
     )
     network: nn.Module = task.network
-    optimiser = create_optimiser(
+    optimisers = create_optimisers(
         settings.optimiser,
         [parameter for parameter in network.parameters() if parameter.requires_grad],
         settings.learning_rate,
@@ -161,14 +161,15 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
     )
     if settings.compile:
         network = torch.compile(network)  # type: ignore[assignment]  # it is called the same way
-    forward, optimiser = fabric.setup(network, optimiser)
+    forward, *optimisers = fabric.setup(network, *optimisers)
     # What decides the weights: all of a recipe but its text.
     whole = {key: value for key, value in recipe.to_dict().items() if key != "about"}
     belongs_to = {"recipe": whole, "data": task.belongs_to}
     first = 0
     if (state := load_state(folder, belongs_to)) is not None:
         task.load_state(state["task"])
-        optimiser.load_state_dict(state["optimiser"])
+        for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
         first = int(state["step"])
     alone = fabric.world_size == 1
     # Gradients of a few small position tables; copying them costs nothing that can be measured.
@@ -176,6 +177,7 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
     names = (task.loss_name, *task.columns, "learning_rate")
     curves = Curves(folder, names, first) if fabric.is_global_zero else None
     meter = _Meter(schedule.steps)
+    losses: list[Tensor] = []  # since the last validation
     with ThreadPoolExecutor(1) as maker:
         upcoming = maker.submit(task.batch, first)
         for step in range(first, schedule.steps):
@@ -185,28 +187,32 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
             if step + 1 < schedule.steps:
                 upcoming = maker.submit(task.batch, step + 1)
 
-            for group in optimiser.param_groups:
-                group["lr"] = schedule.rate(step)
+            for optimiser in optimisers:
+                for group in optimiser.param_groups:
+                    group["lr"] = schedule.rate(step)
+                optimiser.zero_grad()
             task.set_mode()
-            optimiser.zero_grad()
             parts = [*zip(*(t.chunk(settings.accumulate) for t in batch), strict=True)]
             for i, part in enumerate(parts):
                 torch.manual_seed(_dropout_seed(settings.seed, step, fabric, i, len(parts)))
                 with fabric.no_backward_sync(forward, enabled=i + 1 < len(parts)):
                     loss, shown = task.loss(forward(part[0]), part)
                     fabric.backward(loss / len(parts))
-                meter.add(shown)
+                losses.append(shown.detach())
+                meter.parts += 1
             if settings.clip:
                 fabric.clip_gradients(
-                    forward, optimiser, max_norm=settings.clip, error_if_nonfinite=False
+                    forward, optimisers[0], max_norm=settings.clip, error_if_nonfinite=False
                 )
-            optimiser.step()
+            for optimiser in optimisers:
+                optimiser.step()
             task.learned(step, batch)
             meter.done += 1
 
             done = step + 1
             if done % settings.validate_every == 0 or done == schedule.steps:
-                mean = _mean(meter.mean(), fabric)
+                mean = _mean(torch.stack(losses).mean(), fabric)
+                losses.clear()
                 progress = meter.progress(done, mean, check=True)
                 if curves is not None:
                     measured = task.checkpoint(done, folder)
@@ -215,14 +221,15 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
                     saved = {
                         "step": done,
                         "task": task.state(),
-                        "optimiser": optimiser.state_dict(),
+                        "optimisers": [optimiser.state_dict() for optimiser in optimisers],
                     }
                     save_state(folder, belongs_to, saved)
                     report(replace(progress, measured=measured))
                 meter = _Meter(schedule.steps)
             elif curves is not None and meter.due():
                 # One process that stops would leave the others waiting for it.
-                report(meter.progress(done, float(meter.mean()), check=alone))
+                recent = torch.stack(losses[-meter.parts :]).mean()
+                report(meter.progress(done, float(recent), check=alone))
                 meter = _Meter(schedule.steps)
     if curves is not None:
         curves.close()
@@ -254,7 +261,7 @@ def _dropout_seed(seed: int, step: int, fabric: Fabric, part: int, parts: int) -
 
 
 class _Meter:
-    """Losses and times since the last report.
+    """Times since the last report.
 
     Args:
         steps: of the whole training.
@@ -264,17 +271,11 @@ class _Meter:
         self.steps = steps
         self.started = time.perf_counter()
         self.waiting = 0.0
-        self.losses: list[Tensor] = []
         self.done = 0
-
-    def add(self, loss: Tensor) -> None:
-        self.losses.append(loss.detach())
+        self.parts = 0  # of batches
 
     def due(self) -> bool:
         return time.perf_counter() - self.started > 1.0
-
-    def mean(self) -> Tensor:
-        return torch.stack(self.losses).mean()
 
     def progress(self, step: int, loss: float, check: bool) -> Progress:
         wall = time.perf_counter() - self.started

@@ -50,7 +50,8 @@ class TrainConfig:
         batch_size: windows in a step, those of all processes together.
         accumulate: parts that each process computes its windows in, one after the other, to save
             memory.
-        optimiser: ``"adamw"``, ``"adam"`` or ``"amsgrad"`` (Adam with AMSGrad).
+        optimiser: ``"adamw"``, ``"adam"``, ``"amsgrad"`` (Adam with AMSGrad), or ``"muon"``, see
+            :func:`poselift.training.schedule.create_optimisers`.
         learning_rate: peak of the schedule.
         warmup: steps over which the rate rises from 0.
         schedule: how the rate changes after that.

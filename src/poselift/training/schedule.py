@@ -11,8 +11,11 @@ import torch
 from torch import nn
 
 from poselift.data.ranges import check_ranges
+from poselift.errors import UsageError
 
-OptimiserName = Literal["adamw", "adam", "amsgrad"]
+OptimiserName = Literal["adamw", "adam", "amsgrad", "muon"]
+FEATURES = 8
+"""A matrix with a shorter side is a map from or to coordinates."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,33 @@ class Schedule:
         return self.peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
-def create_optimiser(
+def create_optimisers(
     name: OptimiserName, parameters: Iterable[nn.Parameter], rate: float, weight_decay: float
-) -> torch.optim.Optimizer:
-    """The optimiser of a recipe."""
-    kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
-    return kind(parameters, rate, weight_decay=weight_decay, amsgrad=name == "amsgrad", fused=True)
+) -> list[torch.optim.Optimizer]:
+    """The optimiser of a recipe; two of them where matrices learn by one of their own.
+
+    Muon (Jordan et al., 2024) takes the matrices between features, with its steps scaled to the
+    size of AdamW's (Liu et al., "Muon is Scalable for LLM Training", 2025, section 2.2). AdamW
+    takes the rest: maps from and to coordinates, positions, biases and norms.
+
+    Raises:
+        UsageError: this torch has no Muon.
+    """
+    parameters = [*parameters]
+    if name != "muon":
+        kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
+        amsgrad = name == "amsgrad"
+        return [kind(parameters, rate, weight_decay=weight_decay, amsgrad=amsgrad, fused=True)]
+    if not hasattr(torch.optim, "Muon"):
+        raise UsageError(f"torch {torch.__version__} has no Muon", "torch 2.9 or newer")
+    matrices = [p for p in parameters if p.ndim == 2 and min(p.shape) >= FEATURES]
+    taken = {*map(id, matrices)}
+    rest = [p for p in parameters if id(p) not in taken]
+    optimisers: list[torch.optim.Optimizer] = []
+    if matrices:
+        optimisers.append(
+            torch.optim.Muon(matrices, rate, weight_decay, adjust_lr_fn="match_rms_adamw")
+        )
+    if rest:
+        optimisers += create_optimisers("adamw", rest, rate, weight_decay)
+    return optimisers
