@@ -18,10 +18,11 @@ from samples import ABOUT
 from poselift import models
 from poselift.errors import CheckpointError, UsageError
 from poselift.export.formats import export
-from poselift.export.litert import RULES, Values, translate
 from poselift.export.onnx import Loaded
 from poselift.export.quantise import session
 from poselift.export.sample import Agreement, Network, agreement
+from poselift.export.tflite.rules import RULES
+from poselift.export.tflite.translate import Values, translate
 from poselift.models.checkpoint import save_checkpoint
 from poselift.models.registry import REGISTRY
 from poselift.runtime.backends import LiteRt, OnnxRuntime, open_litert
