@@ -162,6 +162,7 @@ class Experiment:
             ROOT / "recipes" / f"{RECIPES[model]}.toml",
             [
                 *STUDIO,
+                *(arguments.train or []),
                 f"train.steps={arguments.steps}",
                 f"train.validate_every={max(1, arguments.steps // 5)}",
                 f"train.labelled={share}",
@@ -231,6 +232,7 @@ def main() -> None:
     parser.add_argument("--pretrain-steps", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--poseclr", nargs="*", help="overrides, such as poseclr.temperature=0.5")
+    parser.add_argument("--train", nargs="*", help="overrides, such as train.optimiser=muon")
     parser.add_argument("--test-sequences", type=int, help="measure on the first ones only")
     parser.add_argument("--json", type=Path, default=ROOT / "benchmarks/results/poseclr.json")
     arguments = parser.parse_args()
@@ -257,7 +259,7 @@ def main() -> None:
 
 
 _PLACES = ("data", "runs", "json")
-_BUDGET = ("steps", "pretrain_steps", "poseclr", "test_sequences")
+_BUDGET = ("steps", "train", "pretrain_steps", "poseclr", "test_sequences")
 
 
 if __name__ == "__main__":

@@ -86,9 +86,9 @@ def test_killed_runs_and_several_processes_learn_the_same(
 def test_a_killed_run_with_two_optimisers_goes_on(
     recipe_file: Path, motions: list[Motion], tmp_path: Path
 ) -> None:
-    recipe_file.write_text(
-        recipe_file.read_text().replace("steps = 6", 'steps = 6\noptimiser = "muon"')
-    )
+    content = recipe_file.read_text().replace("steps = 6", 'steps = 6\noptimiser = "muon"')
+    # Wide enough for matrices that Muon takes.
+    recipe_file.write_text(content.replace("dim = 24", "dim = 96"))
     assert launch(recipe_file, (tmp_path / "killed", 1, 5)) == [-9]
     recipe, clips = read_recipe(recipe_file), (motions[:2], motions[2:])
     assert recipe.train.optimiser == "muon"

@@ -14,8 +14,8 @@ from poselift.data.ranges import check_ranges
 from poselift.errors import UsageError
 
 OptimiserName = Literal["adamw", "adam", "amsgrad", "muon"]
-FEATURES = 8
-"""A matrix with a shorter side is a map from or to coordinates."""
+FEATURES = 32
+"""A matrix with a shorter side maps coordinates, or holds a row for each joint."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ def create_optimisers(
 
     Muon (Jordan et al., 2024) takes the matrices between features, with its steps scaled to the
     size of AdamW's (Liu et al., "Muon is Scalable for LLM Training", 2025, section 2.2). AdamW
-    takes the rest: maps from and to coordinates, positions, biases and norms.
+    takes the rest: maps from and to coordinates, tables with a row for each joint,
+    positions, biases and norms.
 
     Raises:
         UsageError: this torch has no Muon.
