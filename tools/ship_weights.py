@@ -35,7 +35,7 @@ SUMMARY = {
     "which the last is used. For streaming without delay.",
     "htnet": "HTNet: one frame. For single pictures.",
     "mixste-small": "MixSTE of width 128: a window of 81 frames at 50 fps, all of them predicted. "
-    "For whole clips, the most exact.",
+    "For whole clips, the most exact on motion capture.",
     "mixste-small+hot": "MixSTE of width 128 with an hourglass, which goes on with 27 of the 81 "
     "frames after two of five levels and interpolates the poses in between. For whole clips.",
 }
