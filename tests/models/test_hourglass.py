@@ -213,6 +213,27 @@ def test_one_clip_can_be_learned_by_heart(name: str) -> None:
     assert [k for k, weight in network.named_parameters() if torch.equal(weight, before[k])] == []
 
 
+def test_token_recovery_begins_by_looking_at_the_nearest_frames() -> None:
+    network = models.create(
+        "mixste+hot",
+        num_frames=81,
+        num_out_frames=81,
+        dim=64,
+        hidden=64,
+        depth=2,
+        keep=[27],
+        before=[1],
+        position_std=0.5,
+    )
+    ways, queries = network.recovery.attention, network.recovery.queries[0]
+    with torch.no_grad():
+        liking = ways.q(queries) @ ways.k(network.positions[0][0]).T  # (F, f)
+    kept = torch.linspace(0, 80, 27).round()
+    apart = (kept[None] - torch.arange(81)[:, None]).abs()  # frames
+    found = apart.gather(1, liking.argmax(dim=1, keepdim=True))
+    assert float((found <= 2).float().mean()) > 0.9  # by chance 0.06
+
+
 @pytest.mark.parametrize("std", [0.0, 0.5])
 def test_positional_embeddings_start_as_told(std: float) -> None:
     network = models.create(

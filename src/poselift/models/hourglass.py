@@ -88,8 +88,8 @@ class Hourglass(nn.Module):
         self.host = host
         self.prune = prune
         self.recovery = recover.build(host) if recover else None
-        positions = keep if recover and recover.marks_kept else ()
-        self.positions = nn.ParameterList(torch.zeros(1, k, host.dim) for k in positions)
+        positions = [self.recovery.kept_positions(k) for k in keep] if self.recovery else []
+        self.positions = nn.ParameterList(table for table in positions if table is not None)
         self.config = config_class(type(config))(
             **_fields(config),
             keep=tuple(keep),

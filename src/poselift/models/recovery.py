@@ -20,6 +20,12 @@ from poselift.models.layers.transformer import FRAMES
 class Recoverer(nn.Module):
     """Brings back all frames: their tokens before the host's readout, or their poses after it."""
 
+    def kept_positions(self, count: int) -> Tensor | None:
+        """What the learned positions of ``count`` kept frames begin with, (1, f, C), if they get
+        some when they are chosen.
+        """
+        return None
+
     def tokens(self, tokens: Tensor, frames: Tensor, num_frames: int) -> Tensor:
         """Tokens (B, f, J, C) of the kept ``frames`` (B, f) -> those to read out."""
         return tokens
@@ -34,11 +40,9 @@ class Recovery(ABC):
 
     Attributes:
         name: in configs and checkpoints.
-        marks_kept: the kept frames get learned positions when they are chosen.
     """
 
     name: ClassVar[str]
-    marks_kept: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, host: VideoHost) -> Recoverer:
@@ -54,11 +58,14 @@ class AttentionRecovery(Recovery):
     """
 
     name = "attention"
-    marks_kept = True
 
     def build(self, host: VideoHost) -> Recoverer:
         """See :meth:`Recovery.build`; as many heads as the host's own attention has."""
         return _Queries(host)
+
+
+_WAVES = 16
+"""Cosines that a code of time is made of: frames a sixteenth of the window apart differ."""
 
 
 class _Queries(Recoverer):
@@ -66,8 +73,36 @@ class _Queries(Recoverer):
         super().__init__()
         heads = host.config.num_heads
         self.queries = nn.Parameter(torch.zeros(1, host.config.num_frames, host.dim))
-        host.spread(self.queries)
         self.attention = CrossAttention(host.dim, heads, 0.0, FRAMES, host.qkv_bias)
+        if host.position_std:
+            self._interpolate(host.position_std)
+
+    def _interpolate(self, std: float) -> None:
+        """Begin as an average over the frames around, whose weights fall with the distance.
+
+        The last tokens of a trained host do not tell their time, and the queries have nothing to
+        look for: from zeros, or from random numbers, nothing is learned in hundreds of steps.
+        """
+        _, frames, channels = self.queries.shape
+        time = (torch.arange(frames) + 0.5) / frames
+        waves = torch.cos(torch.pi * time[:, None] * torch.arange(1, _WAVES + 1))  # (F, waves)
+        codes = waves @ torch.randn(_WAVES, channels)  # (F, C)
+        ways = self.attention
+        with torch.no_grad():
+            self.queries.copy_(std * codes / codes.std())
+            # Large enough for a frame to prefer its neighbours.
+            nn.init.orthogonal_(ways.q.weight, 1.5)
+            ways.k.weight.copy_(ways.q.weight)
+            nn.init.eye_(ways.v.weight)
+            nn.init.eye_(ways.proj.weight)
+            for linear in (ways.q, ways.k, ways.v, ways.proj):
+                if linear.bias is not None:
+                    linear.bias.zero_()
+
+    def kept_positions(self, count: int) -> Tensor:
+        """The queries of frames in equal steps; zeros as long as these are."""
+        places = torch.linspace(0, self.queries.shape[1] - 1, count).round().long()
+        return self.queries.detach()[:, places].clone()
 
     def tokens(self, tokens: Tensor, frames: Tensor, num_frames: int) -> Tensor:
         """(B, f, J, C) -> (B, F, J, C)."""
