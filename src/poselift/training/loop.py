@@ -199,7 +199,6 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
                     loss, shown = task.loss(forward(part[0]), part)
                     fabric.backward(loss / len(parts))
                 losses.append(shown.detach())
-                meter.parts += 1
             if settings.clip:
                 fabric.clip_gradients(
                     forward, optimisers[0], max_norm=settings.clip, error_if_nonfinite=False
@@ -218,17 +217,17 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
                     measured = task.checkpoint(done, folder)
                     row = {task.loss_name: mean, **measured, "learning_rate": schedule.rate(step)}
                     curves.write(done, row)
-                    saved = {
+                    content = {
                         "step": done,
                         "task": task.state(),
                         "optimisers": [optimiser.state_dict() for optimiser in optimisers],
                     }
-                    save_state(folder, belongs_to, saved)
+                    save_state(folder, belongs_to, content)
                     report(replace(progress, measured=measured))
                 meter = _Meter(schedule.steps)
             elif curves is not None and meter.due():
                 # One process that stops would leave the others waiting for it.
-                recent = torch.stack(losses[-meter.parts :]).mean()
+                recent = torch.stack(losses[-meter.done * len(parts) :]).mean()
                 report(meter.progress(done, float(recent), check=alone))
                 meter = _Meter(schedule.steps)
     if curves is not None:
@@ -272,7 +271,6 @@ class _Meter:
         self.started = time.perf_counter()
         self.waiting = 0.0
         self.done = 0
-        self.parts = 0  # of batches
 
     def due(self) -> bool:
         return time.perf_counter() - self.started > 1.0
