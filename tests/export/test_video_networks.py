@@ -13,7 +13,9 @@ from poselift import models
 from poselift.checkpoints import About
 from poselift.export.onnx import Loaded, build, export_onnx, in_onnxruntime, in_torch
 from poselift.export.sample import sample
+from poselift.export.torchscript import export_torchscript
 from poselift.models.checkpoint import save_checkpoint
+from poselift.models.pruning import PRUNINGS
 from poselift.models.registry import REGISTRY
 from poselift.runtime.backends import OnnxRuntime
 
@@ -66,6 +68,15 @@ def test_a_graph_is_its_network(
     with torch.no_grad():
         expected = network(torch.from_numpy(batch)).numpy()
     assert np.abs(graph(batch) - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("prune", PRUNINGS)
+def test_a_traced_hourglass_is_its_network(prune: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    options = {**REGISTRY["mixste+hot"].tiny, "prune": prune, "recover": "linear"}
+    save_checkpoint(tmp_path, "mixste+hot", models.create("mixste+hot", **options), ABOUT)
+    report = export_torchscript(tmp_path, tmp_path / "net.pt", "float32", tolerance=1.0)
+    assert report.agreement.largest < 1e-5
 
 
 @pytest.mark.slow

@@ -119,7 +119,9 @@ class UniformPruning(Pruning):
         """See :meth:`Pruning.scores`."""
         last, steps = pooled.shape[1] - 1, max(keep - 1, 1)
         chosen = torch.zeros(pooled.shape[1], device=pooled.device)
-        chosen[[(2 * i * last + steps) // (2 * steps) for i in range(keep)]] = 1.0
+        # A tensor, not a list: a trace reads a list of traced numbers as one index for each axis.
+        places = torch.arange(keep, device=pooled.device) * 2 * last + steps
+        chosen[places // (2 * steps)] = 1.0
         return chosen.expand(pooled.shape[:2])
 
 
