@@ -9,11 +9,11 @@ For each network and seed: pre-train once on all training motion without labels;
 Labelled motion is seen as in a studio: by cameras at the four azimuths of protocol mocap, about
 1.5 m high. Measured is protocol mocap on the test subjects (seen cameras), and the same with four
 cameras at the azimuths between and elevations of 30 to 60 degrees (unseen cameras). Pre-training
-sees cameras anywhere, from above too (--pretrain-cameras any), or those of the studio alone (seen).
+sees cameras anywhere, from above too.
 
-With the default budget about 7 hours on two cores: NanoHTNet 25 minutes for each pre-training and 8
-for each training, HTNet 15 and 8. A run that was stopped continues when the command is given again.
-Writes JSON and prints Markdown.
+Each run is a row of the JSON file, and is not run again if its row is there. Rows with other
+settings (--pretrain, --train) stand beside each other: so settings are compared, on the validation
+subjects (--part val). Prints Markdown.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ import json
 import logging
 import statistics
 import time
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import machine
 import numpy as np
 
-from poselift import Lifter, __version__
+from poselift import Lifter, __version__, models
 from poselift.data.mocap import Motion, read_motions
 from poselift.evaluation import mocap
 from poselift.evaluation.lifting import predict
@@ -43,12 +44,35 @@ from poselift.training.supervised import fit
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = {"nanohtnet": "nanohtnet-243", "htnet": "htnet"}
+EVERY = {"nanohtnet": 1, "htnet": 3}
+"""Of the frames that a network sees one by one every third is measured."""
 UNSEEN = ((0.0, 30.0), (90.0, 40.0), (180.0, 50.0), (270.0, 60.0))
 """Azimuth and elevation of the unseen cameras, degrees."""
-STUDIO = ["data.camera.usual=1.0", f"data.camera.azimuths={[*mocap.AZIMUTHS]}"]
-ANYWHERE = ["data.camera.usual=0.2", "data.camera.highest=7.0"]
-"""At 3 to 10 m of horizontal distance: elevations up to 60 degrees."""
 INITS = ("scratch", "pretrained", "probe-scratch", "probe-pretrained")
+NAMES = ("seen-gt", "seen-detector", "unseen-gt", "unseen-detector")
+
+# Elevations up to 60 degrees: as high as 7 m at 3 to 10 m of horizontal distance.
+PRETRAIN = (
+    "data.camera.usual=0.2",
+    "data.camera.highest=7.0",
+    "train.steps=500",
+    "train.validate_every=100",
+    "train.optimiser=muon",
+    "train.learning_rate=2e-3",
+    "train.warmup=50",
+    # So short a training cannot wait for an encoder that follows by a thousandth.
+    "train.ema=0.99",
+)
+TRAIN = (
+    "data.camera.usual=1.0",
+    f"data.camera.azimuths={[*mocap.AZIMUTHS]}",
+    "train.steps=500",
+    "train.validate_every=100",
+    "train.optimiser=muon",
+    "train.learning_rate=3e-3",
+    "train.warmup=50",
+    "train.ema=0.99",
+)
 
 
 def unseen_cameras(motion: Motion) -> list[Camera]:
@@ -79,32 +103,28 @@ def unseen_cameras(motion: Motion) -> list[Camera]:
     return cameras
 
 
-def measure(folder: Path, motions: Sequence[Motion]) -> dict[str, dict[str, float]]:
+def measure(folder: Path, motions: Sequence[Motion], every: int) -> dict[str, dict[str, float]]:
     """P1 and P2 in millimetres on seen and unseen cameras, exact and detected 2D."""
-    lifter = Lifter(folder, backend="torch")
-    errors = {
-        f"{views}-{noise}": PoseErrors()
-        for views in ("seen", "unseen")
-        for noise in ("gt", "detector")
-    }
+    num_out = models.load(folder).config.num_out_frames
+    lifter = Lifter(folder, backend="torch", stride=num_out)  # windows stand end to end
+    errors = {name: PoseErrors() for name in NAMES}
     for motion in motions:
-        for views, cameras in (
-            ("seen", mocap.cameras(motion)),
-            ("unseen", unseen_cameras(motion)),
+        for views, first, cameras in (
+            ("seen", 0, mocap.cameras(motion)),
+            ("unseen", len(mocap.AZIMUTHS), unseen_cameras(motion)),
         ):
             truth = np.stack([c.world_to_camera(motion.joints.astype(np.float64)) for c in cameras])
             exact = np.stack([c.project(j) for c, j in zip(cameras, truth, strict=True)])
-            number = {"seen": 0, "unseen": len(mocap.AZIMUTHS)}[views]
-            noisy = [mocap.detector_noise(motion.name, number + k, u) for k, u in enumerate(exact)]
+            noisy = [mocap.detector_noise(motion.name, first + k, u) for k, u in enumerate(exact)]
             for noise, seen in (("gt", exact), ("detector", np.stack(noisy))):
                 lifted = predict(
                     lifter.lift,
-                    seen,
+                    seen[:, ::every],
                     fps=motion.fps,
                     image_size=mocap.IMAGE_SIZE,
                     source=motion.name,
                 )
-                for pose, target in zip(lifted, truth, strict=True):
+                for pose, target in zip(lifted, truth[:, ::every], strict=True):
                     errors[f"{views}-{noise}"].add(pose, target)
     return {
         name: {"p1_mm": round(e.p1.value * 1000, 3), "p2_mm": round(e.p2.value * 1000, 3)}
@@ -112,85 +132,77 @@ def measure(folder: Path, motions: Sequence[Motion]) -> dict[str, dict[str, floa
     }
 
 
+ARM = ("part", "model", "labelled", "init", "pretrain", "train")
+"""What is compared; runs that differ in the seed alone are averaged."""
+
+
 class Experiment:
-    """All runs, each in a folder of its own with what was measured."""
+    """All runs; what they measured stands in one file."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self.arguments = arguments
-        self.train, self.validation, self.test = (
+        self.runs, self.json = arguments.runs, arguments.json
+        self.train, self.validation, self.measured = (
             read_motions(arguments.data / f"motions_{part}.npz")
-            for part in ("train", "val", "test")
+            for part in ("train", "val", arguments.part)
         )
-        if arguments.test_sequences:
-            self.test = self.test[: arguments.test_sequences]
 
-    def pretrained(self, model: str, seed: int) -> Path:
-        """The encoder of a seed."""
-        arguments = self.arguments
-        folder = arguments.runs / f"{model}-poseclr-{arguments.pretrain_cameras}-{seed}"
-        cameras = ANYWHERE if arguments.pretrain_cameras == "any" else STUDIO
-        recipe = read_recipe(
-            ROOT / "recipes" / f"poseclr-{model}.toml",
-            [
-                *cameras,
-                *(arguments.poseclr or []),
-                f"train.steps={arguments.pretrain_steps}",
-                f"train.validate_every={min(500, arguments.pretrain_steps)}",
-                f"train.seed={seed}",
-            ],
-        )
-        started = time.perf_counter()
-        pretrain(recipe, folder, self.train, self.validation)
-        print(f"{folder.name}: {time.perf_counter() - started:.0f} s", flush=True)
-        return folder
+    def rows(self) -> list[dict[str, Any]]:
+        """What is measured so far, by other processes too."""
+        return json.loads(self.json.read_text())["runs"] if self.json.exists() else []
 
-    def trained(self, model: str, seed: int, share: float, init: str) -> dict[str, Any]:
-        """One training, measured."""
-        arguments = self.arguments
-        name = f"{model}-{share:g}-{init}-{arguments.pretrain_cameras}-{seed}"
-        if init.endswith("scratch"):
-            name = f"{model}-{share:g}-{init}-{seed}"
-        folder = arguments.runs / name
-        result = folder / "result.json"
-        budget = {name: getattr(arguments, name) for name in _BUDGET}
-        if result.exists():
-            row: dict[str, Any] = json.loads(result.read_text())
-            if row["budget"] != budget:
-                raise SystemExit(f"{folder}: made with {row['budget']}; choose another --runs")
-            return row
-        recipe = read_recipe(
-            ROOT / "recipes" / f"{RECIPES[model]}.toml",
-            [
-                *STUDIO,
-                *(arguments.train or []),
-                f"train.steps={arguments.steps}",
-                f"train.validate_every={max(1, arguments.steps // 5)}",
-                f"train.labelled={share}",
-                f"train.seed={seed}",
-                f"train.trained={'head' if init.startswith('probe') else 'all'}",
-            ],
-        )
-        encoder = None if init.endswith("scratch") else self.pretrained(model, seed)
+    def run(self, arm: Mapping[str, Any], seed: int) -> None:
+        """One training, measured, unless its row is there."""
+        about = {**arm, "seed": seed}
+        if any(about.items() <= row.items() for row in self.rows()):
+            return
+        model, head = arm["model"], arm["init"].startswith("probe")
+        changes = [
+            *arm["train"],
+            f"train.seed={seed}",
+            f"train.labelled={arm['labelled']}",
+            f"train.trained={'head' if head else 'all'}",
+        ]
+        recipe = read_recipe(ROOT / "recipes" / f"{RECIPES[model]}.toml", changes)
+        encoder = None if arm["pretrain"] is None else self._encoder(model, arm["pretrain"], seed)
+        folder = self.runs / _name(about)
         started = time.perf_counter()
         fit(recipe, folder, self.train, self.validation, init=encoder)
-        took = time.perf_counter() - started
-        row = {"model": model, "seed": seed, "labelled": share, "init": init, "budget": budget}
-        row |= {"seconds": round(took), **measure(folder, self.test)}
-        write_text(result, json.dumps(row, indent=1))
-        print(f"{name}: {took:.0f} s, {row['seen-detector']} seen, {row['unseen-detector']} unseen")
-        return row
+        row = {**about, "seconds": round(time.perf_counter() - started)}
+        row |= measure(folder, self.measured, EVERY[model])
+        print(json.dumps(row), flush=True)
+        rows = [*self.rows(), row]
+        out = {
+            "poselift": __version__,
+            "machine": machine.describe("torch"),
+            "unseen_cameras": UNSEEN,
+            "every": EVERY,
+            "summary": summary(rows),
+            "runs": rows,
+        }
+        write_text(self.json, json.dumps(out, indent=1) + "\n")
+
+    def _encoder(self, model: str, changes: Sequence[str], seed: int) -> Path:
+        """Pre-trained; what was left half done goes on, what is done is taken as it is."""
+        changes = [*changes, f"train.seed={seed}"]
+        folder = self.runs / _name({"model": model, "pretrain": changes})
+        recipe = read_recipe(ROOT / "recipes" / f"poseclr-{model}.toml", changes)
+        return pretrain(recipe, folder, self.train, self.validation)
 
 
-def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Mean and standard deviation over seeds."""
-    groups: dict[tuple[str, float, str], list[dict[str, Any]]] = {}
+def _name(about: Mapping[str, Any]) -> str:
+    """A folder of its own for everything that differs."""
+    return f"{about['model']}-{zlib.crc32(json.dumps(about, sort_keys=True).encode()):08x}"
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """P1 of each arm, mean and standard deviation over seeds."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((row["model"], row["labelled"], row["init"]), []).append(row)
+        groups.setdefault(json.dumps({key: row[key] for key in ARM}), []).append(row)
     out = []
-    for (model, share, init), members in sorted(groups.items()):
-        line: dict[str, Any] = {"model": model, "labelled": share, "init": init}
-        line["seeds"] = len(members)
-        for name in ("seen-gt", "seen-detector", "unseen-gt", "unseen-detector"):
+    for arm, members in groups.items():
+        line = {**json.loads(arm), "seeds": len(members)}
+        for name in NAMES:
             values = [row[name]["p1_mm"] for row in members]
             spread = statistics.stdev(values) if len(values) > 1 else None
             line[name] = {
@@ -201,16 +213,15 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return out
 
 
-def table(lines: Sequence[dict[str, Any]]) -> str:
+def table(lines: Sequence[Mapping[str, Any]]) -> str:
     """Markdown: P1 in millimetres, mean ± standard deviation."""
-    names = ("seen-gt", "seen-detector", "unseen-gt", "unseen-detector")
     text = [
-        "| network | labelled | from | " + " | ".join(names) + " |",
-        "|---|---:|---|" + "---:|" * len(names),
+        "| network | labelled | from | " + " | ".join(NAMES) + " |",
+        "|---|---:|---|" + "---:|" * len(NAMES),
     ]
     for line in lines:
         cells = []
-        for name in names:
+        for name in NAMES:
             spread = "" if line[name]["sd"] is None else f" ± {line[name]['sd']:.1f}"
             cells.append(f"{line[name]['p1_mm']:.1f}{spread}")
         start = f"| `{line['model']}` | {line['labelled']:.0%} | {line['init']} | "
@@ -228,38 +239,23 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--labelled", nargs="+", type=float, default=[0.01, 0.1, 1.0])
     parser.add_argument("--inits", nargs="+", choices=INITS, default=["scratch", "pretrained"])
-    parser.add_argument("--pretrain-cameras", choices=["any", "seen"], default="any")
-    parser.add_argument("--pretrain-steps", type=int, default=2000)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--poseclr", nargs="*", help="overrides, such as poseclr.temperature=0.5")
-    parser.add_argument("--train", nargs="*", help="overrides, such as train.optimiser=muon")
-    parser.add_argument("--test-sequences", type=int, help="measure on the first ones only")
+    parser.add_argument("--part", choices=["val", "test"], default="test", help="measured on")
+    parser.add_argument("--pretrain", nargs="*", default=[], help="such as poseclr.temperature=0.5")
+    parser.add_argument("--train", nargs="*", default=[], help="such as train.steps=1000")
     parser.add_argument("--json", type=Path, default=ROOT / "benchmarks/results/poseclr.json")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    experiment = Experiment(arguments)
-    rows = []
-    for model in arguments.models:
-        for seed in arguments.seeds:
-            for share in arguments.labelled:
-                for init in arguments.inits:
-                    rows.append(experiment.trained(model, seed, share, init))
-                    lines = summary(rows)
-                    settings = {k: v for k, v in vars(arguments).items() if k not in _PLACES}
-                    out = {
-                        "poselift": __version__,
-                        "machine": machine.describe(),
-                        "settings": settings,
-                        "unseen_cameras": UNSEEN,
-                        "summary": lines,
-                        "runs": rows,
-                    }
-                    write_text(arguments.json, json.dumps(out, indent=1) + "\n")
-    print(table(lines))
-
-
-_PLACES = ("data", "runs", "json")
-_BUDGET = ("steps", "train", "pretrain_steps", "poseclr", "test_sequences")
+    experiment = Experiment(options)
+    pretraining, training = [*PRETRAIN, *options.pretrain], [*TRAIN, *options.train]
+    for seed in options.seeds:
+        for model in options.models:
+            for labelled in options.labelled:
+                for init in options.inits:
+                    scratch = init.endswith("scratch")
+                    values = (options.part, model, labelled, init)
+                    settings = (None if scratch else pretraining, training)
+                    experiment.run(dict(zip(ARM, (*values, *settings), strict=True)), seed)
+    print(table(summary(experiment.rows())))
 
 
 if __name__ == "__main__":

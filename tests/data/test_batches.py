@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from poselift.data.augment import AugmentConfig, sample_motion
+from poselift.data.augment import AugmentConfig, draw_frames, sample_bodies, sample_motion
 from poselift.data.bank import MotionBank, bone_vectors
-from poselift.data.batches import Batches, DataConfig
+from poselift.data.batches import Batches, DataConfig, ViewBatches
 from poselift.data.procedural import generate
 from poselift.data.random_cameras import FOCAL, IMAGE_SIZE, CameraConfig, see
 from poselift.data.random_noise import NoiseConfig, add_noise
@@ -85,6 +85,28 @@ def test_mirroring_changes_sides_and_nothing_else(bank: MotionBank) -> None:
     mirrored = sample_motion(bank, 8, 5, 2, dataclasses.replace(NOTHING, mirror=1.0), rng())
     back = mirrored[:, :, list(H36M_17.mirror_indices)] * torch.tensor([-1.0, 1.0, 1.0])
     torch.testing.assert_close(back, plain, atol=1e-5, rtol=0)
+
+
+def test_several_bodies_move_alike(bank: MotionBank) -> None:
+    config = dataclasses.replace(AugmentConfig(), new_bones=1.0)
+    g = rng()
+    one, other = sample_bodies(bank, draw_frames(bank, 64, g), 5, 2, config, g, bodies=2)
+    assert not torch.allclose(lengths(one), lengths(other), rtol=0.02)
+    # Bones point the same way, mirrored windows included.
+    cosine = torch.cosine_similarity(bone_vectors(one)[:, :, 1:], bone_vectors(other)[:, :, 1:], -1)
+    assert cosine.min() > 0.9999
+
+
+@pytest.mark.parametrize("same_body", [True, False])
+def test_cameras_see_one_body_or_each_its_own(bank: MotionBank, same_body: bool) -> None:
+    far = CameraConfig(nearest=300.0, farthest=300.0, usual=1.0, azimuths=(0.0,))
+    data = DataConfig(augment=dataclasses.replace(NOTHING, new_bones=1.0, size_jitter=0.1))
+    data = dataclasses.replace(data, camera=far, noise=SILENT)
+    query, keys, _ = ViewBatches(bank, 32, 3, 1, data, views=2, same_body=same_body)(0)
+    bones = [lengths(x).mean(dim=1) for x in (query, keys[:, 0])]  # in the image
+    trunk_to_leg = [length[:, 8] / length[:, 2] for length in bones]
+    difference = float((trunk_to_leg[0] / trunk_to_leg[1]).log().abs().median())
+    assert difference < 0.01 if same_body else difference > 0.02
 
 
 def test_speed_stretches_time(bank: MotionBank) -> None:

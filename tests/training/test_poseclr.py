@@ -105,12 +105,13 @@ def test_head_and_encoder_share_the_weights_among_them(name: str) -> None:
     assert learns
 
 
+@pytest.mark.parametrize("hidden", [0, 24])
 @pytest.mark.parametrize("name", ENCODERS)
-def test_every_encoder_gives_unit_vectors_and_learns(name: str) -> None:
+def test_every_encoder_gives_unit_vectors_and_learns(name: str, hidden: int) -> None:
     torch.manual_seed(0)
     network = models.create(name, **REGISTRY[name].tiny)
     freeze(network, head=True)
-    embedding = Embedding(network)
+    embedding = Embedding(network, hidden)
     x = torch.randn(6, network.config.num_frames, 17, 2)
     features = embedding(x)
     assert features.shape == (6, 136)
@@ -118,6 +119,20 @@ def test_every_encoder_gives_unit_vectors_and_learns(name: str) -> None:
     (features @ torch.randn(136, 6)).square().sum().backward()
     without = [n for n, p in embedding.named_parameters() if p.requires_grad and p.grad is None]
     assert without == []
+
+
+def test_a_hidden_layer_sees_all_joints_together() -> None:
+    """The published head maps each joint's features to numbers of its own."""
+    torch.manual_seed(0)
+    network = models.create("htnet", **REGISTRY["htnet"].tiny)
+    features = torch.randn(1, 1, 17, network.config.dim)
+    moved = features.clone()
+    moved[:, :, 16] += torch.randn(network.config.dim)
+    for hidden, alone in ((0, True), (24, False)):
+        project = Embedding(network, hidden).projection
+        before, after = project(features), project(moved)
+        ratio = (after / before)[0, : 8 * 16]  # but for its length: one factor for the others
+        assert torch.allclose(ratio, ratio[:1], rtol=1e-4) == alone
 
 
 def test_both_published_families_have_encoders() -> None:

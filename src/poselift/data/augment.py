@@ -82,7 +82,6 @@ def sample_motion(
     anchor: int,
     config: AugmentConfig,
     g: torch.Generator,
-    frames: Tensor | None = None,
 ) -> Tensor:
     """Draw augmented windows of motion.
 
@@ -94,13 +93,27 @@ def sample_motion(
             ends its first or last frame repeats.
         config: what is varied.
         g: source of randomness.
-        frames: (B,) the drawn frames; ``None`` draws them, see `draw_frames`.
 
     Returns:
         (B, F, 17, 3) metres, world frame, z up.
     """
-    if frames is None:
-        frames = draw_frames(bank, batch, g)
+    return sample_bodies(bank, draw_frames(bank, batch, g), window, anchor, config, g)[0]
+
+
+def sample_bodies(
+    bank: MotionBank,
+    frames: Tensor,
+    window: int,
+    anchor: int,
+    config: AugmentConfig,
+    g: torch.Generator,
+    bodies: int = 1,
+) -> list[Tensor]:
+    """Augmented windows of motion around (B,) frames, done alike by several bodies.
+
+    The other arguments, and each of the results, are those of :func:`sample_motion`.
+    """
+    batch = len(frames)
     clip = bank.clip_of(frames)
     joints = _gather(bank, frames, clip, window, anchor, config.speed, g)
     clip_bones = bank.bone_lengths[clip]  # (B, 17)
@@ -119,7 +132,9 @@ def sample_motion(
         clip_bones[taker] = bones
     turned = torch.nonzero(_chance(config.turn_limbs, batch, g, joints.device)).flatten()
     joints[turned] = _turn_limbs(joints[turned], config.turn, g)
-    return _rebuild(bank, joints, clip_bones, config, g)
+    factors = [_body(bank, clip_bones, config, g) for _ in range(bodies)]
+    mirror = _chance(config.mirror, batch, g, joints.device)
+    return [_rebuild(joints, factor, mirror) for factor in factors]
 
 
 def draw_frames(bank: MotionBank, batch: int, g: torch.Generator) -> Tensor:
@@ -221,16 +236,15 @@ def _cross_matrix(v: Tensor) -> Tensor:
     return torch.stack(rows, dim=-1).view(*v.shape, 3)
 
 
-def _rebuild(
-    bank: MotionBank,
-    joints: Tensor,
-    clip_bones: Tensor,
-    config: AugmentConfig,
-    g: torch.Generator,
+def _body(
+    bank: MotionBank, clip_bones: Tensor, config: AugmentConfig, g: torch.Generator
 ) -> Tensor:
-    """Give each window the bones of a person between two of the bank's real ones; mirror."""
-    device = joints.device
-    B, T, J, _ = joints.shape
+    """Factors (B, 17) of (B, 17) bones: to those of a person between two of the bank's real ones.
+
+    That of the pelvis, which has no bone, is the legs'.
+    """
+    device = clip_bones.device
+    B, J = clip_bones.shape
     bodies = bank.bone_lengths[bank.own_bones] if bool(bank.own_bones.any()) else bank.bone_lengths
     pick = torch.randint(len(bodies), (2, B), generator=g, device=device)
     share = torch.rand(B, 1, generator=g, device=device)
@@ -242,16 +256,20 @@ def _rebuild(
     size = torch.randn(B, 1, generator=g, device=device) * config.size_jitter
     factor = factor * (1 + jitter.clamp(-0.15, 0.15)) * (1 + size.clamp(-0.15, 0.15))
     # Feet stay about on the floor and strides fit the legs if the pelvis moves with the legs.
-    legs = factor[:, _LEG_BONES].mean(dim=1)
+    factor[:, 0] = factor[:, _LEG_BONES].mean(dim=1)
+    return factor
 
+
+def _rebuild(joints: Tensor, factor: Tensor, mirror: Tensor) -> Tensor:
+    """Windows (B, F, 17, 3) with bones times ``factor`` (B, 17), mirrored where (B,) says so."""
+    device = joints.device
+    B, T, J, _ = joints.shape
     # One linear map of the 17 joints: to bones, scaled, back to joints, perhaps mirrored.
     to_bones = torch.eye(J, device=device)
     to_bones[range(1, J), H36M_17.parent_indices[1:]] -= 1.0
-    factor[:, 0] = legs
     chain = _CHAIN.to(device, copy=True)
     chain[:, 0] = 1.0
     remap = chain * factor[:, None, :] @ to_bones  # (B, 17, 17)
-    mirror = _chance(config.mirror, B, g, device)
     remap = torch.where(mirror[:, None, None], remap[:, _MIRROR], remap)
     flat = joints.transpose(1, 2).reshape(B, J, T * 3)
     out = (remap @ flat).view(B, J, T, 3).transpose(1, 2).contiguous()

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from poselift.data.augment import AugmentConfig, draw_frames, sample_motion
+from poselift.data.augment import AugmentConfig, draw_frames, sample_bodies
 from poselift.data.bank import MotionBank
 from poselift.data.datasets import PairedSet
 from poselift.data.random_cameras import IMAGE_SIZE, CameraConfig, see
@@ -100,12 +100,12 @@ class MotionBatches:
         g = torch.Generator(self.bank.joints.device)
         return g.manual_seed(self.seed * 1_000_003 + step)
 
-    def _motion(self, g: torch.Generator, frames: Tensor) -> Tensor:
-        """(B, F, 17, 3) metres, world frame."""
+    def _motion(self, g: torch.Generator, frames: Tensor, bodies: int = 1) -> list[Tensor]:
+        """(B, F, 17, 3) metres, world frame, for each body."""
         middle = self.num_out // 2 if self.config.target == "centre" else self.num_out - 1
         anchor = self.first + middle
         augment = self.config.augment
-        return sample_motion(self.bank, self.batch_size, self.window, anchor, augment, g, frames)
+        return sample_bodies(self.bank, frames, self.window, anchor, augment, g, bodies)
 
     def _view(self, joints: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
         """Joints (B, F, 17, 3) in the camera frame, and 2D joints (B, F, 17, 2) normalised."""
@@ -121,7 +121,8 @@ class Batches(MotionBatches):
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         """Inputs (B, F, 17, 2) normalised, targets (B, n, 17, 3) metres relative to the pelvis."""
         g = self._generator(step)
-        seen, inputs = self._view(self._motion(g, draw_frames(self.bank, self.batch_size, g)), g)
+        (joints,) = self._motion(g, draw_frames(self.bank, self.batch_size, g))
+        seen, inputs = self._view(joints, g)
         targets = seen[:, self.first : self.first + self.num_out]
         return inputs, targets - targets[:, :, :1]
 
@@ -132,9 +133,11 @@ class ViewBatches(MotionBatches):
 
     Args:
         views: V, cameras; each sees the motion with detection errors of its own.
+        same_body: whether they see one body, or each another one that moves alike.
     """
 
     views: int = 2
+    same_body: bool = True
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Views of the motion, and which instant they show.
@@ -145,8 +148,8 @@ class ViewBatches(MotionBatches):
         """
         g = self._generator(step)
         frames = draw_frames(self.bank, self.batch_size, g)
-        joints = self._motion(g, frames)
-        views = [self._view(joints, g)[1] for _ in range(self.views)]
+        bodies = self._motion(g, frames, 1 if self.same_body else self.views)
+        views = [self._view(bodies[k % len(bodies)], g)[1] for k in range(self.views)]
         clip = self.bank.clip_of(frames)
         instants = torch.stack((clip, frames - self.bank.starts[clip]), dim=-1)
         return views[0], torch.stack(views[1:], dim=1), instants

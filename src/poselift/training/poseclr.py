@@ -32,12 +32,19 @@ class PoseCLRConfig:
         views: cameras that see each instant; one is the query's, the others the keys'.
         apart: seconds; windows of one motion that are nearer than that show the same instant and
             are no negatives of each other. A large number takes whole motions out.
+        same_body: whether all cameras see one body, as in reality. If not, each sees another body
+            that moves alike, and bone lengths do not tell what belongs together. Only for motion
+            capture.
+        hidden: units of a hidden layer that sees the features of all joints and frames together;
+            0 for the published head, which maps those of each joint linearly.
     """
 
     temperature: float = 0.07
     queue: int = 20_480
     views: int = 2
     apart: float = 0.1
+    same_body: bool = True
+    hidden: int = 0
 
     def __post_init__(self) -> None:
         check_ranges(
@@ -46,6 +53,7 @@ class PoseCLRConfig:
             queue=(1, math.inf),
             views=(2, 100),
             apart=(0.0, math.inf),
+            hidden=(0, math.inf),
         )
 
 
@@ -75,21 +83,48 @@ class Projection(nn.Module):
         return F.normalize(x.flatten(1).float(), dim=-1)
 
 
+class DeepProjection(nn.Module):
+    """A head h with a hidden layer, after Chen et al., "Improved Baselines with Momentum
+    Contrastive Learning", 2020.
+
+    Args:
+        features: n J C, numbers that the encoder gives for a window.
+        dim: C, those of a joint and frame.
+        hidden: units of the hidden layer.
+    """
+
+    def __init__(self, features: int, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.fc1 = nn.Linear(features, hidden)
+        self.fc2 = nn.Linear(hidden, FEATURES)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, n, J, C) -> (B, D), each of length 1."""
+        x = self.fc2(F.relu(self.fc1(self.norm(features).flatten(1))))  # (B, D)
+        return F.normalize(x.float(), dim=-1)
+
+
 class Embedding(nn.Module):
     """Encoder f and head h.
 
     Args:
         encoder: a network with ``encode``, see :mod:`poselift.training.encoder`.
+        hidden: of the head, see :class:`PoseCLRConfig`.
     """
 
-    def __init__(self, encoder: nn.Module) -> None:
+    def __init__(self, encoder: nn.Module, hidden: int = 0) -> None:
         super().__init__()
         self.encoder = encoder
         config: Any = encoder.config
         with torch.no_grad():
             window = torch.zeros(2, config.num_frames, 17, 2)
             _, frames, tokens, dim = encoder.encode(window).shape  # type: ignore[operator]
-        self.projection = Projection(frames, tokens, dim)
+        self.projection = (
+            DeepProjection(frames * tokens * dim, dim, hidden)
+            if hidden
+            else Projection(frames, tokens, dim)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, F, 17, 2) normalised 2D joints -> (B, D), each of length 1."""

@@ -99,7 +99,7 @@ class _Contrast(Task):
         torch.manual_seed(settings.seed)
         encoder = models.create(recipe.model.name, **recipe.model.options)
         self.head = freeze(encoder, head=True)
-        self.network: Embedding = fabric.to_device(Embedding(encoder))  # type: ignore[assignment]
+        self.network: Embedding = fabric.to_device(Embedding(encoder, config.hidden))  # type: ignore[assignment]
         # At the rate of the first updates all features would drift together, away from the queue.
         self.momentum = WeightAverage(self.network, settings.ema, forget_start=False)
         self.queue = Queue(config.queue, FEATURES, fabric.device)
@@ -174,6 +174,10 @@ def _views(
     data, shape, device = recipe.data, cast(Any, encoder.config), str(fabric.device)
     window, num_out = shape.num_frames, shape.num_out_frames
     if isinstance(clips[0], PairedClip):
+        if not config.same_body:
+            raise UsageError(
+                "poseclr.same_body = false with recordings", "motion capture, or one body"
+            )
         return RecordedViews(
             cast(Sequence[PairedClip], clips),
             batch_size,
@@ -188,4 +192,13 @@ def _views(
             device,
         )
     bank = MotionBank.from_motions(cast(Sequence[Motion], clips), device)
-    return ViewBatches(bank, batch_size, window, num_out, data, recipe.train.seed, config.views)
+    return ViewBatches(
+        bank,
+        batch_size,
+        window,
+        num_out,
+        data,
+        recipe.train.seed,
+        config.views,
+        config.same_body,
+    )
