@@ -159,9 +159,9 @@ def test_real_cameras_of_a_data_set(
     train, held_out = clips(motions[0]) + clips(motions[1]), clips(motions[2])
     recipe = read_recipe(recipe_file, POSECLR)
     encoder = pretrain(recipe, tmp_path / "encoder", train, held_out)
-    other_bodies = read_recipe(recipe_file, [*POSECLR, "poseclr.same_body=false"])
+    other_persons = read_recipe(recipe_file, [*POSECLR, "poseclr.same_person=false"])
     with pytest.raises(UsageError, match="with recordings"):
-        pretrain(other_bodies, tmp_path / "bodies", train, held_out)
+        pretrain(other_persons, tmp_path / "persons", train, held_out)
     seen: list[Progress] = []
     tune = read_recipe(recipe_file, ["train.epochs=1", "train.steps=7", "data.paired.stride=3"])
     folder = fit(tune, tmp_path / "run", train, held_out, init=encoder, report=seen.append)

@@ -97,25 +97,30 @@ def sample_motion(
     Returns:
         (B, F, 17, 3) metres, world frame, z up.
     """
-    return sample_bodies(bank, draw_frames(bank, batch, g), window, anchor, config, g)[0]
+    return sample_persons(bank, draw_frames(bank, batch, g), window, anchor, config, g)[0]
 
 
-def sample_bodies(
+def sample_persons(
     bank: MotionBank,
     frames: Tensor,
     window: int,
     anchor: int,
     config: AugmentConfig,
     g: torch.Generator,
-    bodies: int = 1,
+    persons: int = 1,
 ) -> list[Tensor]:
-    """Augmented windows of motion around (B,) frames, done alike by several bodies.
+    """Augmented windows of motion around (B,) frames, as several persons do it.
 
-    The other arguments, and each of the results, are those of :func:`sample_motion`.
+    Each has bones and speed of its own; the drawn frames come at the same time. The other
+    arguments, and each of the results, are those of :func:`sample_motion`.
     """
     batch = len(frames)
     clip = bank.clip_of(frames)
-    joints = _gather(bank, frames, clip, window, anchor, config.speed, g)
+    # One after the other in time, so that mixing and turning do the same to all.
+    joints = torch.cat(
+        [_gather(bank, frames, clip, window, anchor, config.speed, g) for _ in range(persons)],
+        dim=1,
+    )  # (B, persons F, 17, 3)
     clip_bones = bank.bone_lengths[clip]  # (B, 17)
     for share, part, mix in (
         (config.mix_upper, _UPPER, _upper_of),
@@ -123,7 +128,7 @@ def sample_bodies(
     ):
         taker = torch.nonzero(_chance(share, batch, g, joints.device)).flatten()  # (b,)
         giver = torch.randint(batch, taker.shape, generator=g, device=joints.device)
-        mixed = mix(joints[taker], joints[giver])  # (b, F, 17, 3)
+        mixed = mix(joints[taker], joints[giver])  # (b, persons F, 17, 3)
         usable = torch.isfinite(mixed).flatten(1).all(dim=1)
         taker, giver = taker[usable], giver[usable]
         bones = clip_bones[taker]
@@ -132,9 +137,10 @@ def sample_bodies(
         clip_bones[taker] = bones
     turned = torch.nonzero(_chance(config.turn_limbs, batch, g, joints.device)).flatten()
     joints[turned] = _turn_limbs(joints[turned], config.turn, g)
-    factors = [_body(bank, clip_bones, config, g) for _ in range(bodies)]
+    factors = [_body(bank, clip_bones, config, g) for _ in range(persons)]
     mirror = _chance(config.mirror, batch, g, joints.device)
-    return [_rebuild(joints, factor, mirror) for factor in factors]
+    windows = joints.chunk(persons, dim=1)  # (B, F, 17, 3) of each person
+    return [_rebuild(own, factor, mirror) for own, factor in zip(windows, factors, strict=True)]
 
 
 def draw_frames(bank: MotionBank, batch: int, g: torch.Generator) -> Tensor:

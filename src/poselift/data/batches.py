@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from poselift.data.augment import AugmentConfig, draw_frames, sample_bodies
+from poselift.data.augment import AugmentConfig, draw_frames, sample_persons
 from poselift.data.bank import MotionBank
 from poselift.data.datasets import PairedSet
 from poselift.data.random_cameras import IMAGE_SIZE, CameraConfig, see
@@ -100,12 +100,12 @@ class MotionBatches:
         g = torch.Generator(self.bank.joints.device)
         return g.manual_seed(self.seed * 1_000_003 + step)
 
-    def _motion(self, g: torch.Generator, frames: Tensor, bodies: int = 1) -> list[Tensor]:
-        """(B, F, 17, 3) metres, world frame, for each body."""
+    def _motion(self, g: torch.Generator, frames: Tensor, persons: int = 1) -> list[Tensor]:
+        """(B, F, 17, 3) metres, world frame, for each person."""
         middle = self.num_out // 2 if self.config.target == "centre" else self.num_out - 1
         anchor = self.first + middle
         augment = self.config.augment
-        return sample_bodies(self.bank, frames, self.window, anchor, augment, g, bodies)
+        return sample_persons(self.bank, frames, self.window, anchor, augment, g, persons)
 
     def _view(self, joints: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
         """Joints (B, F, 17, 3) in the camera frame, and 2D joints (B, F, 17, 2) normalised."""
@@ -133,11 +133,11 @@ class ViewBatches(MotionBatches):
 
     Args:
         views: V, cameras; each sees the motion with detection errors of its own.
-        same_body: whether they see one body, or each another one that moves alike.
+        same_person: whether they see one person, or each another one who does the same.
     """
 
     views: int = 2
-    same_body: bool = True
+    same_person: bool = True
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Views of the motion, and which instant they show.
@@ -148,8 +148,8 @@ class ViewBatches(MotionBatches):
         """
         g = self._generator(step)
         frames = draw_frames(self.bank, self.batch_size, g)
-        bodies = self._motion(g, frames, 1 if self.same_body else self.views)
-        views = [self._view(bodies[k % len(bodies)], g)[1] for k in range(self.views)]
+        persons = self._motion(g, frames, 1 if self.same_person else self.views)
+        views = [self._view(persons[k % len(persons)], g)[1] for k in range(self.views)]
         clip = self.bank.clip_of(frames)
         instants = torch.stack((clip, frames - self.bank.starts[clip]), dim=-1)
         return views[0], torch.stack(views[1:], dim=1), instants

@@ -32,9 +32,9 @@ class PoseCLRConfig:
         views: cameras that see each instant; one is the query's, the others the keys'.
         apart: seconds; windows of one motion that are nearer than that show the same instant and
             are no negatives of each other. A large number takes whole motions out.
-        same_body: whether all cameras see one body, as in reality. If not, each sees another body
-            that moves alike, and bone lengths do not tell what belongs together. Only for motion
-            capture.
+        same_person: whether all cameras see one person, as in reality. If not, each sees another
+            one who does the same at another speed, and neither bone lengths nor timing tell what
+            belongs together. Only for motion capture.
         hidden: units of a hidden layer that sees the features of all joints and frames together;
             0 for the published head, which maps those of each joint linearly.
     """
@@ -43,7 +43,7 @@ class PoseCLRConfig:
     queue: int = 20_480
     views: int = 2
     apart: float = 0.1
-    same_body: bool = True
+    same_person: bool = True
     hidden: int = 0
 
     def __post_init__(self) -> None:

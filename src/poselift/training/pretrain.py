@@ -174,9 +174,9 @@ def _views(
     data, shape, device = recipe.data, cast(Any, encoder.config), str(fabric.device)
     window, num_out = shape.num_frames, shape.num_out_frames
     if isinstance(clips[0], PairedClip):
-        if not config.same_body:
+        if not config.same_person:
             raise UsageError(
-                "poseclr.same_body = false with recordings", "motion capture, or one body"
+                "poseclr.same_person = false with recordings", "motion capture, or one person"
             )
         return RecordedViews(
             cast(Sequence[PairedClip], clips),
@@ -200,5 +200,5 @@ def _views(
         data,
         recipe.train.seed,
         config.views,
-        config.same_body,
+        config.same_person,
     )
