@@ -61,6 +61,21 @@ def test_train_keeps_the_encoder_and_makes_a_new_head(
     assert tuned.keys() - given.keys() == {"head.weight", "head.bias"}
 
 
+def test_what_begins_anew_is_not_taken_over(
+    recipe_file: Path, encoder: Path, motions: list[Motion], tmp_path: Path
+) -> None:
+    still = ["train.steps=1", "train.learning_rate=1e-12", "train.warmup=0"]
+    anew = read_recipe(recipe_file, [*still, 'train.anew=["joint_head"]'])
+    folder = fit(anew, tmp_path / "run", motions[:2], motions[2:], init=encoder)
+    tuned, given = read_weights(folder), read_weights(encoder)
+    moved = {key for key, value in given.items() if not torch.allclose(tuned[key], value)}
+    assert moved
+    assert all(key.startswith("joint_head.") for key in moved)
+    wrong = read_recipe(recipe_file, [*still, 'train.anew=["legs"]'])
+    with pytest.raises(UsageError, match="no module 'legs'"):
+        fit(wrong, tmp_path / "wrong", motions[:2], motions[2:], init=encoder)
+
+
 def test_linear_probe_moves_the_head_alone(
     recipe_file: Path, encoder: Path, motions: list[Motion], tmp_path: Path
 ) -> None:

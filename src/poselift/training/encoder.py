@@ -6,6 +6,8 @@ front of its regression head. The head is every weight that these features do no
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +55,9 @@ def freeze(network: nn.Module, head: bool) -> frozenset[str]:
     return keys
 
 
-def start_from(folder: str | Path, network: nn.Module, normalisation: str) -> None:
+def start_from(
+    folder: str | Path, network: nn.Module, normalisation: str, anew: Sequence[str] = ()
+) -> None:
     """Copy the weights of a checkpoint folder; those of a pre-trained encoder leave the head alone.
 
     Where they do not fit and one of the two is an hourglass, its host gives or takes them alone.
@@ -62,10 +66,16 @@ def start_from(folder: str | Path, network: nn.Module, normalisation: str) -> No
         folder: what ``poselift train`` or ``poselift pretrain`` wrote.
         network: gets the weights.
         normalisation: of its input.
+        anew: names of modules that stay as they are in ``network``.
 
     Raises:
         CheckpointError: the folder is of another network or of another normalisation.
+        UsageError: the network has no module of a name in ``anew``.
     """
+    modules = {name: child for name, child in network.named_modules() if name in anew}
+    if unknown := [name for name in anew if name not in modules]:
+        raise UsageError(f"{type(network).__name__} has no module {unknown[0]!r}", "one it has")
+    begun = {name: copy.deepcopy(module.state_dict()) for name, module in modules.items()}
     about = read_config(folder)
     found = load_network(folder) if "pretrained" not in about else None
     if found is None:
@@ -87,6 +97,8 @@ def start_from(folder: str | Path, network: nn.Module, normalisation: str) -> No
             f"{normalisation!r}, as the recipe says",
             "set data.normalisation",
         )
+    for name, module in modules.items():
+        module.load_state_dict(begun[name])
 
 
 def _shapes(network: nn.Module) -> dict[str, torch.Size]:

@@ -65,6 +65,8 @@ class TrainConfig:
             :func:`poselift.data.labelled.choose_labelled`.
         trained: what learns: ``"all"``, or ``"head"`` for the regression head alone, on an encoder
             that stays as it was given (linear probe).
+        anew: modules that begin anew where a training starts from other weights, as a regression
+            head does on a pre-trained encoder.
         seed: of weights, batches and dropout.
         validate_every: steps between validations; a checkpoint is written at each.
     """
@@ -85,6 +87,7 @@ class TrainConfig:
     compile: bool = False
     labelled: float = 1.0
     trained: Literal["all", "head"] = "all"
+    anew: tuple[str, ...] = ()
     seed: int = 0
     validate_every: int = 500
 

@@ -125,7 +125,7 @@ class _Lifting(Task):
         torch.manual_seed(settings.seed)
         network = models.create(recipe.model.name, **recipe.model.options)
         if init is not None:
-            start_from(init, network, recipe.data.normalisation)
+            start_from(init, network, recipe.data.normalisation, settings.anew)
         self.still: list[nn.Module] = []
         if settings.trained == "head":
             head = freeze(network, head=False)
