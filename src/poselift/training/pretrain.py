@@ -64,8 +64,8 @@ def pretrain(
 
     Raises:
         DataError: a subject is in both sets, or the training diverged.
-        UsageError: the recipe has no section ``poseclr``, its network no encoder, or its queue is
-            smaller than a batch.
+        UsageError: the recipe has no section ``poseclr``, its network no encoder, its queue is
+            smaller than a batch, or recordings are to show other persons (``same_person``).
         CheckpointError: the folder holds the state of another recipe.
     """
     folder = Path(folder)
