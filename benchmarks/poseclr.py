@@ -31,7 +31,8 @@ from typing import Any
 import machine
 import numpy as np
 
-from poselift import Lifter, __version__, models
+from poselift import Lifter, __version__
+from poselift.checkpoints import read_config
 from poselift.data.mocap import Motion, read_motions
 from poselift.evaluation import mocap
 from poselift.evaluation.lifting import predict
@@ -119,7 +120,7 @@ def unseen_cameras(motion: Motion) -> list[Camera]:
 
 def measure(folder: Path, motions: Sequence[Motion], every: int) -> dict[str, dict[str, float]]:
     """P1 and P2 in millimetres on seen and unseen cameras, exact and detected 2D."""
-    num_out = models.load(folder).config.num_out_frames
+    num_out = read_config(folder)["config"]["num_out_frames"]
     lifter = Lifter(folder, backend="torch", stride=num_out)  # windows stand end to end
     errors = {name: PoseErrors() for name in NAMES}
     for motion in motions:
@@ -161,7 +162,7 @@ class Experiment:
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """What is measured so far, by other processes too."""
+        """What is measured so far; another process may add to it between two runs of this one."""
         return json.loads(self.json.read_text())["runs"] if self.json.exists() else []
 
     def run(self, arm: Mapping[str, Any], seed: int) -> None:
@@ -178,7 +179,7 @@ class Experiment:
         ]
         recipe = read_recipe(ROOT / "recipes" / f"{RECIPES[model]}.toml", changes)
         encoder = None if arm["pretrain"] is None else self._encoder(model, arm["pretrain"], seed)
-        folder = self.runs / _name(about)
+        folder = self.runs / _name({key: about[key] for key in about if key != "part"})
         started = time.perf_counter()
         fit(recipe, folder, self.train, self.validation, init=encoder)
         row = {**about, "seconds": round(time.perf_counter() - started)}
@@ -260,6 +261,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     experiment = Experiment(options)
+    asked = []
     for seed in options.seeds:
         for model in options.models:
             pretraining = [*PRETRAIN, *PRETRAIN_OF[model], *options.pretrain]
@@ -269,8 +271,10 @@ def main() -> None:
                     scratch = init.endswith("scratch")
                     values = (options.part, model, labelled, init)
                     settings = (None if scratch else pretraining, training)
-                    experiment.run(dict(zip(ARM, (*values, *settings), strict=True)), seed)
-    print(table(summary(experiment.rows())))
+                    asked.append(dict(zip(ARM, (*values, *settings), strict=True)))
+                    experiment.run(asked[-1], seed)
+    rows = [row for row in experiment.rows() if any(a.items() <= row.items() for a in asked)]
+    print(table(summary(rows)))
 
 
 if __name__ == "__main__":
