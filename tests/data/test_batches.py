@@ -91,7 +91,8 @@ def test_several_persons_do_the_same(bank: MotionBank) -> None:
     config = dataclasses.replace(AugmentConfig(), new_bones=1.0)
     g = rng()
     one, other = sample_persons(bank, draw_frames(bank, 64, g), 5, 2, config, g, persons=2)
-    assert not torch.allclose(lengths(one), lengths(other), rtol=0.02)
+    difference = (lengths(one) / lengths(other)).log().abs()  # (64, 5, 16)
+    assert difference.nanmedian() > 0.02  # the pelvis has no length
     # Bones point the same way where the drawn frame is, in mixed and mirrored windows too.
     cosine = torch.cosine_similarity(bone_vectors(one)[:, :, 1:], bone_vectors(other)[:, :, 1:], -1)
     assert cosine[:, 2].min() > 0.9999

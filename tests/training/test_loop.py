@@ -12,7 +12,7 @@ import torch
 
 from poselift import models
 from poselift.data.mocap import Motion
-from poselift.errors import CheckpointError, DataError
+from poselift.errors import CheckpointError, DataError, UsageError
 from poselift.models.checkpoint import save_checkpoint
 from poselift.models.registry import REGISTRY
 from poselift.training.encoder import start_from
@@ -94,6 +94,20 @@ def test_an_hourglass_and_its_host_start_from_each_other(tmp_path: Path) -> None
         start_from(tmp_path / "whole", network, "person")
         for key, value in host.state_dict().items():
             torch.testing.assert_close(inside[key], value, atol=0, rtol=0)
+
+
+def test_a_part_of_an_hourglass_begins_anew(tmp_path: Path) -> None:
+    config = {"num_frames": 9, "num_out_frames": 9, "dim": 16, "hidden": 16, "depth": 2}
+    host = models.create("mixste", **config)
+    save_checkpoint(tmp_path / "host", "mixste", host, {"normalisation": "person"})
+    whole = models.create("mixste+hot", **config, keep=[3], before=[1])
+    before = {key: value.clone() for key, value in whole.state_dict().items()}
+    start_from(tmp_path / "host", whole, "person", ["host.head"])
+    for key, value in host.state_dict().items():
+        expected = before[f"host.{key}"] if key.startswith("head.") else value
+        torch.testing.assert_close(whole.state_dict()[f"host.{key}"], expected, atol=0, rtol=0)
+    with pytest.raises(UsageError, match=r"no module 'head'; expected one it has, such as host"):
+        start_from(tmp_path / "host", whole, "person", ["head"])
 
 
 def test_learns_one_clip_by_heart(recipe_file: Path, motions: list[Motion], tmp_path: Path) -> None:

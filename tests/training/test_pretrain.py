@@ -72,23 +72,35 @@ def test_what_begins_anew_is_not_taken_over(
     assert moved
     assert all(key.startswith("joint_head.") for key in moved)
     wrong = read_recipe(recipe_file, [*still, 'train.anew=["legs"]'])
-    with pytest.raises(UsageError, match="no module 'legs'"):
+    with pytest.raises(UsageError, match=r"no module 'legs'.* joint_head"):
         fit(wrong, tmp_path / "wrong", motions[:2], motions[2:], init=encoder)
+    with pytest.raises(UsageError, match="give --init"):
+        fit(anew, tmp_path / "wrong", motions[:2], motions[2:])
+    assert not (tmp_path / "wrong").exists()
 
 
+@pytest.mark.parametrize("anew", [[], ["joint_head", "coeff_head"]])
+@pytest.mark.parametrize("pretrained", [True, False])
 def test_linear_probe_moves_the_head_alone(
-    recipe_file: Path, encoder: Path, motions: list[Motion], tmp_path: Path
+    recipe_file: Path,
+    encoder: Path,
+    motions: list[Motion],
+    tmp_path: Path,
+    anew: list[str],
+    pretrained: bool,
 ) -> None:
-    probe = ["train.trained=head", "train.ema=0"]
-    folder = fit(
-        read_recipe(recipe_file, probe), tmp_path / "run", motions[:2], motions[2:], init=encoder
-    )
-    tuned, given = read_weights(folder), read_weights(encoder)
-    assert all(torch.equal(tuned[key], given[key]) for key in given)
+    recipe = read_recipe(recipe_file, ["train.trained=head", "train.ema=0", f"train.anew={anew}"])
     torch.manual_seed(0)
-    recipe = read_recipe(recipe_file)
     fresh = models.create(recipe.model.name, **recipe.model.options).state_dict()
-    assert not any(torch.equal(tuned[key], fresh[key]) for key in tuned.keys() - given.keys())
+    given = fresh | read_weights(encoder) if pretrained else fresh
+    init = encoder if pretrained else None
+    tuned = read_weights(fit(recipe, tmp_path / "run", motions[:2], motions[2:], init=init))
+    for key, value in tuned.items():
+        if key.partition(".")[0] in ["head", *anew]:
+            assert not torch.equal(value, given[key])
+            assert not torch.equal(value, fresh[key])
+        else:
+            assert torch.equal(value, given[key])
 
 
 def test_another_network_or_normalisation_is_refused(

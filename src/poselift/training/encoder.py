@@ -47,9 +47,23 @@ def head_keys(network: nn.Module) -> frozenset[str]:
     )
 
 
-def freeze(network: nn.Module, head: bool) -> frozenset[str]:
-    """Let only the head learn, or all but the head if ``head``; returns `head_keys`."""
+def freeze(network: nn.Module, head: bool, anew: Sequence[str] = ()) -> frozenset[str]:
+    """Let only the head learn, or all but the head if ``head``.
+
+    Args:
+        network: gets it.
+        head: what stays as it is.
+        anew: names of modules that count as part of the head.
+
+    Returns:
+        The keys of the head.
+
+    Raises:
+        UsageError: the network has no encoder, or no module of a name in ``anew``.
+    """
     keys = head_keys(network)
+    for name, module in _named(network, anew).items():
+        keys |= {f"{name}.{key}" for key in module.state_dict()}
     for name, parameter in network.named_parameters():
         parameter.requires_grad_((name in keys) != head)
     return keys
@@ -72,9 +86,7 @@ def start_from(
         CheckpointError: the folder is of another network or of another normalisation.
         UsageError: the network has no module of a name in ``anew``.
     """
-    modules = {name: child for name, child in network.named_modules() if name in anew}
-    if unknown := [name for name in anew if name not in modules]:
-        raise UsageError(f"{type(network).__name__} has no module {unknown[0]!r}", "one it has")
+    modules = _named(network, anew)
     begun = {name: copy.deepcopy(module.state_dict()) for name, module in modules.items()}
     about = read_config(folder)
     found = load_network(folder) if "pretrained" not in about else None
@@ -99,6 +111,17 @@ def start_from(
         )
     for name, module in modules.items():
         module.load_state_dict(begun[name])
+
+
+def _named(network: nn.Module, names: Sequence[str]) -> dict[str, nn.Module]:
+    modules = dict(network.named_modules())
+    if unknown := [name for name in names if name not in modules]:
+        children = ", ".join(name for name, _ in network.named_children())
+        raise UsageError(
+            f"{type(network).__name__} has no module {unknown[0]!r}",
+            f"one it has, such as {children}",
+        )
+    return {name: modules[name] for name in names}
 
 
 def _shapes(network: nn.Module) -> dict[str, torch.Size]:

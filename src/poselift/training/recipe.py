@@ -66,7 +66,7 @@ class TrainConfig:
         trained: what learns: ``"all"``, or ``"head"`` for the regression head alone, on an encoder
             that stays as it was given (linear probe).
         anew: modules that begin anew where a training starts from other weights, as a regression
-            head does on a pre-trained encoder.
+            head does on a pre-trained encoder; with ``trained = "head"`` they learn with it.
         seed: of weights, batches and dropout.
         validate_every: steps between validations; a checkpoint is written at each.
     """

@@ -67,12 +67,19 @@ def fit(
 
     Raises:
         DataError: a subject is in both sets, or the training diverged.
-        UsageError: the recipe pre-trains, or asks for what cannot be.
+        UsageError: the recipe pre-trains, or asks for what cannot be, such as ``train.anew``
+            without ``init``.
         CheckpointError: the folder holds the state of another recipe, or ``init`` does not fit.
     """
     folder = Path(folder)
     if recipe.poseclr is not None:
         raise UsageError("the recipe has a section poseclr", "one for training", "use pretrain")
+    if recipe.train.anew and recipe.train.trained == "all" and init is None:
+        raise UsageError(
+            f"train.anew = {list(recipe.train.anew)} in a training where everything begins anew",
+            "weights to start from",
+            "give --init or leave train.anew out",
+        )
     check_subjects(train, validation)
     fabric = fabric or create_fabric(recipe.train.precision)
     task = _Lifting(recipe, train, validation, init, fabric)
@@ -128,7 +135,7 @@ class _Lifting(Task):
             start_from(init, network, recipe.data.normalisation, settings.anew)
         self.still: list[nn.Module] = []
         if settings.trained == "head":
-            head = freeze(network, head=False)
+            head = freeze(network, head=False, anew=settings.anew)
             # What does not learn has no dropout and gathers no statistics.
             self.still = [
                 module
