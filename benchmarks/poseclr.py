@@ -11,18 +11,19 @@ Labelled motion is seen as in a studio: by cameras at the four azimuths of proto
 cameras at the azimuths between and elevations of 30 to 60 degrees (unseen cameras). Pre-training
 sees cameras anywhere, from above too.
 
-Each run is a row of the JSON file, and is not run again if its row is there. Rows with other
-settings (--pretrain, --train) stand beside each other: so settings are compared, on the validation
-subjects (--part val). Prints Markdown.
+Each run is a row of the JSON file, and is not run again if its row is there; several processes may
+fill one file, each with networks or seeds of its own. Rows with other settings (--pretrain,
+--train) stand beside each other: so settings are compared, on the validation subjects (--part
+val). Prints Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import logging
 import statistics
-import time
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -85,8 +86,12 @@ TRAIN = (
 )
 TRAIN_OF = {
     "htnet": (),
+    "nanohtnet": ("train.steps=500",),
+}
+FINE_TUNE_OF = {
+    "htnet": (),
     # 16 numbers for a joint and frame are too few for what any camera sees and for what one sees.
-    "nanohtnet": ("train.steps=500", "train.anew=['joint_head', 'coeff_head']"),
+    "nanohtnet": ("train.anew=['joint_head', 'coeff_head']",),
 }
 
 
@@ -180,21 +185,23 @@ class Experiment:
         recipe = read_recipe(ROOT / "recipes" / f"{RECIPES[model]}.toml", changes)
         encoder = None if arm["pretrain"] is None else self._encoder(model, arm["pretrain"], seed)
         folder = self.runs / _name({key: about[key] for key in about if key != "part"})
-        started = time.perf_counter()
         fit(recipe, folder, self.train, self.validation, init=encoder)
-        row = {**about, "seconds": round(time.perf_counter() - started)}
-        row |= measure(folder, self.measured, EVERY[model])
+        self._add({**about, **measure(folder, self.measured, EVERY[model])})
+
+    def _add(self, row: Mapping[str, Any]) -> None:
         print(json.dumps(row), flush=True)
-        rows = [*self.rows(), row]
-        out = {
-            "poselift": __version__,
-            "machine": machine.describe("torch"),
-            "unseen_cameras": UNSEEN,
-            "every": EVERY,
-            "summary": summary(rows),
-            "runs": rows,
-        }
-        write_text(self.json, json.dumps(out, indent=1) + "\n")
+        with (self.runs / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed
+            rows = [*self.rows(), row]
+            out = {
+                "poselift": __version__,
+                "machine": machine.describe("torch"),
+                "unseen_cameras": UNSEEN,
+                "every": EVERY,
+                "summary": summary(rows),
+                "runs": rows,
+            }
+            write_text(self.json, json.dumps(out, indent=1) + "\n")
 
     def _encoder(self, model: str, changes: Sequence[str], seed: int) -> Path:
         """Pre-trained; what was left half done goes on, what is done is taken as it is."""
@@ -270,7 +277,8 @@ def main() -> None:
                 for init in options.inits:
                     scratch = init.endswith("scratch")
                     values = (options.part, model, labelled, init)
-                    settings = (None if scratch else pretraining, training)
+                    tuning = FINE_TUNE_OF[model] if init == "pretrained" else ()
+                    settings = (None if scratch else pretraining, [*training, *tuning])
                     asked.append(dict(zip(ARM, (*values, *settings), strict=True)))
                     experiment.run(asked[-1], seed)
     rows = [row for row in experiment.rows() if any(a.items() <= row.items() for a in asked)]
