@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import itertools
 import json
 import logging
 import statistics
@@ -88,11 +89,24 @@ TRAIN_OF = {
     "htnet": (),
     "nanohtnet": ("train.steps=500",),
 }
-FINE_TUNE_OF = {
+ANEW_OF = {
     "htnet": (),
     # 16 numbers for a joint and frame are too few for what any camera sees and for what one sees.
     "nanohtnet": ("train.anew=['joint_head', 'coeff_head']",),
 }
+
+
+PROBE = ("train.trained=head",)
+
+
+def settings(model: str, init: str) -> tuple[list[str] | None, list[str]]:
+    """Of the pre-training, ``None`` for none, and of the training."""
+    training = [*TRAIN, *TRAIN_OF[model]]
+    if init.startswith("probe"):
+        training += PROBE
+    if init != "scratch":
+        training += ANEW_OF[model]
+    return None if init.endswith("scratch") else [*PRETRAIN, *PRETRAIN_OF[model]], training
 
 
 def unseen_cameras(motion: Motion) -> list[Camera]:
@@ -175,13 +189,8 @@ class Experiment:
         about = {**arm, "seed": seed}
         if any(about.items() <= row.items() for row in self.rows()):
             return
-        model, head = arm["model"], arm["init"].startswith("probe")
-        changes = [
-            *arm["train"],
-            f"train.seed={seed}",
-            f"train.labelled={arm['labelled']}",
-            f"train.trained={'head' if head else 'all'}",
-        ]
+        model = arm["model"]
+        changes = [*arm["train"], f"train.seed={seed}", f"train.labelled={arm['labelled']}"]
         recipe = read_recipe(ROOT / "recipes" / f"{RECIPES[model]}.toml", changes)
         encoder = None if arm["pretrain"] is None else self._encoder(model, arm["pretrain"], seed)
         folder = self.runs / _name({key: about[key] for key in about if key != "part"})
@@ -236,18 +245,21 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def table(lines: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown: P1 in millimetres, mean ± standard deviation."""
+    """Markdown: P1 in millimetres, mean ± standard deviation; and settings other than usual."""
     text = [
-        "| network | labelled | from | " + " | ".join(NAMES) + " |",
-        "|---|---:|---|" + "---:|" * len(NAMES),
+        "| network | labelled | from | " + " | ".join(NAMES) + " | other settings |",
+        "|---|---:|---|" + "---:|" * len(NAMES) + "---|",
     ]
     for line in lines:
         cells = []
         for name in NAMES:
             spread = "" if line[name]["sd"] is None else f" ± {line[name]['sd']:.1f}"
             cells.append(f"{line[name]['p1_mm']:.1f}{spread}")
+        usual = settings(line["model"], line["init"])
+        given = zip(usual, (line["pretrain"], line["train"]), strict=True)
+        other = [change for known, all_of in given for change in (all_of or [])[len(known or []) :]]
         start = f"| `{line['model']}` | {line['labelled']:.0%} | {line['init']} | "
-        text.append(start + " | ".join(cells) + " |")
+        text.append(start + " | ".join(cells) + f" | {', '.join(other)} |")
     return "\n".join(text)
 
 
@@ -269,19 +281,20 @@ def main() -> None:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     experiment = Experiment(options)
     asked = []
-    for seed in options.seeds:
-        for model in options.models:
-            pretraining = [*PRETRAIN, *PRETRAIN_OF[model], *options.pretrain]
-            training = [*TRAIN, *TRAIN_OF[model], *options.train]
-            for labelled in options.labelled:
-                for init in options.inits:
-                    scratch = init.endswith("scratch")
-                    values = (options.part, model, labelled, init)
-                    tuning = FINE_TUNE_OF[model] if init == "pretrained" else ()
-                    settings = (None if scratch else pretraining, [*training, *tuning])
-                    asked.append(dict(zip(ARM, (*values, *settings), strict=True)))
-                    experiment.run(asked[-1], seed)
-    rows = [row for row in experiment.rows() if any(a.items() <= row.items() for a in asked)]
+    runs = itertools.product(options.seeds, options.models, options.labelled, options.inits)
+    for seed, model, labelled, init in runs:
+        pretraining, training = settings(model, init)
+        arm = {
+            "part": options.part,
+            "model": model,
+            "labelled": labelled,
+            "init": init,
+            "pretrain": pretraining and [*pretraining, *options.pretrain],
+            "train": [*training, *options.train],
+        }
+        asked.append(arm)
+        experiment.run(arm, seed)
+    rows = [row for row in experiment.rows() if any(arm.items() <= row.items() for arm in asked)]
     print(table(summary(rows)))
 
 
