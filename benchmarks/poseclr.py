@@ -96,7 +96,7 @@ ANEW_OF = {
 }
 
 
-PROBE = ("train.trained=head",)
+PROBE = ("train.trained=head", "train.learning_rate=1e-2")
 
 
 def settings(model: str, init: str) -> tuple[list[str] | None, list[str]]:

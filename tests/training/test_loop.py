@@ -49,9 +49,32 @@ def test_the_folder_of_another_recipe_is_refused(
     fit(read_recipe(recipe_file, ["train.steps=2"]), tmp_path / "run", motions[:2], motions[2:])
     with pytest.raises(CheckpointError, match="another recipe"):
         fit(read_recipe(recipe_file), tmp_path / "run", motions[:2], motions[2:])
-    (tmp_path / "run" / "training.pt").write_bytes(b"not a checkpoint")
+    path = tmp_path / "run" / "training.pt"
+    state = torch.load(path, weights_only=True)
+    state["belongs_to"]["recipe"]["train"]["gone"] = 1
+    torch.save(state, path)
+    with pytest.raises(CheckpointError, match="another recipe"):
+        fit(read_recipe(recipe_file, ["train.steps=2"]), tmp_path / "run", motions[:2], motions[2:])
+    path.write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match="cannot be read"):
         fit(read_recipe(recipe_file), tmp_path / "run", motions[:2], motions[2:])
+
+
+def test_an_older_state_has_the_defaults_of_newer_settings(
+    recipe_file: Path, motions: list[Motion], tmp_path: Path
+) -> None:
+    recipe = read_recipe(recipe_file, ["train.steps=2"])
+    fit(recipe, tmp_path / "run", motions[:2], motions[2:])
+    path = tmp_path / "run" / "training.pt"
+    state = torch.load(path, weights_only=True)
+    del state["belongs_to"]["recipe"]["train"]["anew"]
+    torch.save(state, path)
+    seen: list[Progress] = []
+    fit(recipe, tmp_path / "run", motions[:2], motions[2:], report=seen.append)
+    assert not seen  # it is done
+    frozen = read_recipe(recipe_file, ["train.steps=2", 'train.anew=["head"]'])
+    with pytest.raises(CheckpointError, match="another recipe"):
+        fit(frozen, tmp_path / "run", motions[:2], motions[2:], init=tmp_path / "run")
 
 
 def test_starts_from_given_weights(

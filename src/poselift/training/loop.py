@@ -162,11 +162,8 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
     if settings.compile:
         network = torch.compile(network)  # type: ignore[assignment]  # it is called the same way
     forward, *optimisers = fabric.setup(network, *optimisers)
-    # What decides the weights: all of a recipe but its text.
-    whole = {key: value for key, value in recipe.to_dict().items() if key != "about"}
-    belongs_to = {"recipe": whole, "data": task.belongs_to}
     first = 0
-    if (state := load_state(folder, belongs_to)) is not None:
+    if (state := load_state(folder, recipe, task.belongs_to)) is not None:
         task.load_state(state["task"])
         for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
@@ -222,7 +219,7 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
                         "task": task.state(),
                         "optimisers": [optimiser.state_dict() for optimiser in optimisers],
                     }
-                    save_state(folder, belongs_to, content)
+                    save_state(folder, recipe, task.belongs_to, content)
                     report(replace(progress, measured=measured))
                 meter = _Meter(schedule.steps)
             elif curves is not None and meter.due():
