@@ -60,7 +60,6 @@ PRETRAIN = (
     "data.camera.usual=0.0",
     "data.camera.highest=7.0",
     "data.camera.roll=60.0",
-    "poseclr.hidden=512",
     "train.steps=800",
     "train.validate_every=200",
     "train.optimiser=muon",
@@ -68,11 +67,11 @@ PRETRAIN = (
     "train.warmup=50",
     # So short a training cannot wait for an encoder that follows by a thousandth.
     "train.ema=0.99",
+    "poseclr.hidden=512",
 )
 PRETRAIN_OF = {
     "htnet": (),
-    # A window tells by its timing alone what belongs together, without any depth.
-    "nanohtnet": ("poseclr.same_person=false", "data.augment.speed=2.0", "train.steps=500"),
+    "nanohtnet": ("train.steps=500",),
 }
 TRAIN = (
     "data.camera.usual=1.0",
@@ -226,41 +225,68 @@ def _name(about: Mapping[str, Any]) -> str:
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """P1 of each arm, mean and standard deviation over seeds."""
+    """P1 of each arm, mean and standard deviation over seeds.
+
+    So is the gain of a pre-trained arm, seed by seed: a training from scratch with the same seed
+    sees the same batches.
+    """
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault(json.dumps({key: row[key] for key in ARM}), []).append(row)
     out = []
     for arm, members in groups.items():
-        line = {**json.loads(arm), "seeds": len(members)}
+        line: dict[str, Any] = {**json.loads(arm), "seeds": len(members)}
+        scratch = {row["seed"]: row for row in rows if _is_scratch_of(row, line)}
+        pairs = [(scratch[row["seed"]], row) for row in members if row["seed"] in scratch]
         for name in NAMES:
-            values = [row[name]["p1_mm"] for row in members]
-            spread = statistics.stdev(values) if len(values) > 1 else None
-            line[name] = {
-                "p1_mm": round(statistics.mean(values), 2),
-                "sd": None if spread is None else round(spread, 2),
-            }
+            line[name] = _over_seeds([row[name]["p1_mm"] for row in members])
+            if pairs:
+                gains = [before[name]["p1_mm"] - after[name]["p1_mm"] for before, after in pairs]
+                line[name]["gain"] = _over_seeds(gains)
         out.append(line)
     return out
 
 
+def _is_scratch_of(row: Mapping[str, Any], arm: Mapping[str, Any]) -> bool:
+    """Whether a row is of the training that an arm with pre-training is to be compared with."""
+    return (
+        arm["init"].endswith("pretrained")
+        and row["init"] == arm["init"].replace("pretrained", "scratch")
+        and all(row[key] == arm[key] for key in ("part", "model", "labelled"))
+        and other_settings(row)[1] == other_settings(arm)[1]
+    )
+
+
+def other_settings(arm: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """What was set beyond the settings above, in pre-training and training."""
+    pretraining, training = settings(arm["model"], arm["init"])
+    return (arm["pretrain"] or [])[len(pretraining or []) :], arm["train"][len(training) :]
+
+
+def _over_seeds(values: Sequence[float]) -> dict[str, float | None]:
+    spread = round(statistics.stdev(values), 2) if len(values) > 1 else None
+    return {"p1_mm": round(statistics.mean(values), 2), "sd": spread}
+
+
 def table(lines: Sequence[Mapping[str, Any]]) -> str:
-    """Markdown: P1 in millimetres, mean ± standard deviation; and settings other than usual."""
+    """Markdown: P1 and gain in millimetres, mean ± standard deviation; and other settings."""
     text = [
         "| network | labelled | from | " + " | ".join(NAMES) + " | other settings |",
         "|---|---:|---|" + "---:|" * len(NAMES) + "---|",
     ]
     for line in lines:
-        cells = []
-        for name in NAMES:
-            spread = "" if line[name]["sd"] is None else f" ± {line[name]['sd']:.1f}"
-            cells.append(f"{line[name]['p1_mm']:.1f}{spread}")
-        usual = settings(line["model"], line["init"])
-        given = zip(usual, (line["pretrain"], line["train"]), strict=True)
-        other = [change for known, all_of in given for change in (all_of or [])[len(known or []) :]]
-        start = f"| `{line['model']}` | {line['labelled']:.0%} | {line['init']} | "
-        text.append(start + " | ".join(cells) + f" | {', '.join(other)} |")
+        start = f"| `{line['model']}` | {line['labelled']:.0%} | "
+        cells = [_cell(line[name]) for name in NAMES]
+        other = ", ".join(itertools.chain(*other_settings(line)))
+        text.append(start + " | ".join((line["init"], *cells, other)) + " |")
+        if "gain" in line[NAMES[0]]:
+            cells = [_cell(line[name]["gain"]) for name in NAMES]
+            text.append(start + " | ".join(("gain", *cells, other)) + " |")
     return "\n".join(text)
+
+
+def _cell(value: Mapping[str, Any]) -> str:
+    return f"{value['p1_mm']:.1f}" + ("" if value["sd"] is None else f" ± {value['sd']:.1f}")
 
 
 def main() -> None:
