@@ -72,7 +72,7 @@ TRAIN_OF = {
 }
 ANEW_OF = {
     "htnet": (),
-    # 16 numbers for a joint and frame are too few for what any camera sees and for what one sees.
+    # What the pre-training compares need not be what is lifted from.
     "nanohtnet": ("train.anew=['joint_head', 'coeff_head']",),
 }
 PROBE = ("train.trained=head", "train.learning_rate=1e-2")
