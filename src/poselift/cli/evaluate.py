@@ -69,7 +69,9 @@ def run(args: argparse.Namespace) -> None:
         if getattr(args, option) is not None and args.protocol != protocol:
             raise UsageError(f"--{option} with --protocol {args.protocol}", f"it with {protocol}")
     if args.json is not None:
-        check_place(args.json, [args.data])
+        data, model = Path(args.data), Path(args.model)
+        read = [data, *data.glob("*.npz"), *data.glob("*.pkl"), model, *model.glob("*")]
+        check_place(args.json, read)
 
     from poselift.files import write_text
     from poselift.runtime import Lifter
