@@ -34,3 +34,18 @@ def test_flip(evaluate):
     done = evaluate("--flip")
     assert done.out.startswith("protocol mocap, noise gt, with flip averaging")
     assert done.out.splitlines()[4] != evaluate().out.splitlines()[4]
+
+
+@pytest.mark.parametrize(("protocol", "file"), [("3dhp", "data_test_3dhp.npz"), ("h36m", "a.pkl")])
+def test_the_report_never_replaces_what_is_read(command, checkpoint, tmp_path, protocol, file):
+    inside = tmp_path / file
+    inside.write_bytes(b"data")
+    for place in (inside, checkpoint / "config.json"):
+        before = place.read_bytes()
+        done = command(
+            *("evaluate", "--model", checkpoint, "--protocol", protocol),
+            *("--data", tmp_path, "--json", place),
+        )
+        assert done.code == 2
+        assert "would replace the input" in done.err
+        assert place.read_bytes() == before
