@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from poselift.models.registry import REGISTRY
 from poselift.training.encoder import start_from
 from poselift.training.loop import Progress, create_fabric
 from poselift.training.recipe import read_recipe
+from poselift.training.schedule import create_optimisers
 from poselift.training.supervised import _Lifting, fit
 
 
@@ -171,6 +173,39 @@ def test_a_filled_in_text_is_the_same_recipe_and_other_data_is_not(
     fit(told, tmp_path / "run", motions[:2], motions[2:])
     with pytest.raises(CheckpointError, match="other data"):
         fit(recipe, tmp_path / "run", motions[:1], motions[2:])
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_clip_limits_the_gradient_of_all_parameters_together(
+    optimiser: str,
+    recipe_file: Path,
+    motions: list[Motion],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    squares: list[float] = []
+
+    def watched(*args: Any) -> list[torch.optim.Optimizer]:
+        made = create_optimisers(*args)
+        for one in made:
+            one.register_step_pre_hook(lambda used, *_: squares.append(_square(used)))
+        assert len(made) == (2 if optimiser == "muon" else 1)
+        return made
+
+    def _square(used: torch.optim.Optimizer) -> float:
+        return sum(float((p.grad**2).sum()) for g in used.param_groups for p in g["params"])
+
+    monkeypatch.setattr("poselift.training.loop.create_optimisers", watched)
+    changes = [
+        "train.steps=3",
+        "train.clip=0.01",
+        f"train.optimiser={optimiser}",
+        "model.options.dim=48",
+        "model.options.hidden=48",
+    ]
+    fit(read_recipe(recipe_file, changes), tmp_path / "run", motions[:2], motions[2:])
+    norms = torch.tensor(squares).reshape(3, -1).sum(dim=1).sqrt()
+    torch.testing.assert_close(norms, torch.full((3,), 0.01), rtol=1e-3, atol=0)
 
 
 def test_divergence_is_an_error(recipe_file: Path, motions: list[Motion], tmp_path: Path) -> None:

@@ -153,9 +153,10 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
         task.steps_per_epoch,
     )
     network: nn.Module = task.network
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimisers = create_optimisers(
         settings.optimiser,
-        [parameter for parameter in network.parameters() if parameter.requires_grad],
+        learning,
         settings.learning_rate,
         settings.weight_decay,
     )
@@ -197,9 +198,8 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
                     fabric.backward(loss / len(parts))
                 losses.append(shown.detach())
             if settings.clip:
-                fabric.clip_gradients(
-                    forward, optimisers[0], max_norm=settings.clip, error_if_nonfinite=False
-                )
+                # Of all together: fabric's own clipping takes the parameters of one optimiser.
+                nn.utils.clip_grad_norm_(learning, settings.clip)
             for optimiser in optimisers:
                 optimiser.step()
             task.learned(step, batch)

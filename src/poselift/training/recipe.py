@@ -58,7 +58,7 @@ class TrainConfig:
         weight_decay: of the optimiser.
         ema: decay of the averaged weights, which are the ones evaluated and kept; 0 for none.
         loss: what is minimised.
-        clip: largest norm of the gradient; 0 for any.
+        clip: largest norm of the gradient of all parameters together; 0 for any.
         precision: of the arithmetic.
         compile: compile the network with ``torch.compile`` first.
         labelled: share of the training motion that has labels; see
