@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
+import re
 import shutil
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -36,6 +39,30 @@ def test_a_problem_is_exit_code_1(command, folder, tmp_path):
     assert "problem: S9/Eating: thighs of" in done.out
     assert done.out.count("no problems") == 1
     assert done.err == "poselift: error: 1 of 2 files with problems; see above\n"
+
+
+def test_the_files_after_an_unreadable_one_are_checked(command, folder, tmp_path):
+    (tmp_path / "text.npz").write_bytes(b"nothing")
+    np.savez(tmp_path / "other.npz", keypoints=np.zeros(3))
+    np.savez(tmp_path / "code.npz", data=np.array(Fraction(1), dtype=object))
+    (tmp_path / "code.pkl").write_bytes(pickle.dumps(Fraction(1)))
+    names = ("missing.npz", "text.npz", "other.npz", "code.npz", "code.pkl", ".")
+    done = command("data", "check", *(tmp_path / name for name in names), folder / h36m.FILE_3D)
+    assert done.code == 1
+    told = (
+        "no such file",
+        "damaged archive",
+        "holds keypoints; expected",
+        "pickled objects other than data",
+        "pickled objects other than data",
+        "is a folder",
+    )
+    for name, message in zip(names, told, strict=True):
+        problem = rf"{tmp_path / name}: cannot be checked\n  problem: .*{message}"
+        assert re.search(problem, done.out), (name, done.out)
+    assert done.out.count("cannot be checked") == len(names)
+    assert done.out.endswith("  no problems\n")
+    assert done.err == "poselift: error: 6 of 7 files with problems; see above\n"
 
 
 def test_bad_calls(command, folder, tmp_path):

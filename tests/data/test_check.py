@@ -19,6 +19,7 @@ from samples import write_motion_capture
 from poselift.data import h36m, motionbert, mpi_inf_3dhp
 from poselift.data.check import check
 from poselift.data.findings import Findings
+from poselift.data.h36m_cameras import cameras
 from poselift.errors import DataError
 
 FILES = (
@@ -85,14 +86,40 @@ def _scale(unit: float):
     return change
 
 
-def _in_camera(data: dict[str, Any]) -> None:
-    actions = data["positions_3d"]["S9"]
-    actions["Eating"] = actions["Eating"] + np.float32([0, 20, 0])
+def _shifted(*by: float):
+    def change(data: dict[str, Any]) -> None:
+        actions = data["positions_3d"]["S9"]
+        actions["Eating"] = actions["Eating"] + np.float32(by)
+
+    return change
 
 
-def _lying(data: dict[str, Any]) -> None:
-    actions = data["positions_3d"]["S9"]
-    actions["Eating"] = actions["Eating"][..., [0, 2, 1]] * np.float32([1, 1, -1])
+def _in_camera(number: int):
+    def change(data: dict[str, Any]) -> None:
+        actions = data["positions_3d"]["S9"]
+        camera = cameras("S9")[number]
+        actions["Eating"] = h36m.in_camera(camera, actions["Eating"]).astype(np.float32)
+
+    return change
+
+
+def _from_pelvis(data: dict[str, Any]) -> None:
+    data["positions_3d"]["S9"]["Eating"] -= data["positions_3d"]["S9"]["Eating"][..., :1, :]
+
+
+def _on_a_point(data: dict[str, Any]) -> None:
+    _from_pelvis(data)
+    data["positions_3d"]["S9"]["Eating"] += np.float32([0, 0, 0.9])
+
+
+def _laid(joints: np.ndarray) -> np.ndarray:
+    """World joints turned about x: y is up."""
+    return joints[..., [0, 2, 1]] * np.float32([1, 1, -1])
+
+
+def _lying(data: dict[str, Any], subject: str = "S9", name: str = "Eating") -> None:
+    actions = data["positions_3d"][subject]
+    actions[name] = _laid(actions[name])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +127,13 @@ def _lying(data: dict[str, Any]) -> None:
     [
         (_scale(1000), "S9/Eating: thighs of .* in m .these are mm."),
         (_scale(3), "S9/Eating: thighs of"),
-        (_in_camera, "S9/Eating: .* expected joints in the world frame"),
+        (_shifted(0, 20, 0), "S9/Eating: .* in front of a camera; expected joints in the world"),
+        (_shifted(0, 0, -0.9), "S9/Eating: the ankles are 0.[78] m under the floor"),
+        *((_in_camera(n), r"Eating: the ankles are [2-9]\.\d m above the floor") for n in range(4)),
+        (_from_pelvis, "S9/Eating: the pelvis lies at the origin; .* not relative to the pelvis"),
+        (_on_a_point, "S9/Eating: the pelvis stands still in all frames; expected"),
+        (lambda d: d["positions_3d"].clear(), "no sequence in it; expected such as S9/Walking"),
+        (lambda d: [s.clear() for s in d["positions_3d"].values()], "no sequence in it"),
         (lambda d: d["positions_3d"]["S9"].update(Eating=np.zeros((0, 32, 3))), "without a frame"),
         (lambda d: d["positions_3d"]["S9"].update(Eating=np.zeros((4, 20, 3))), "of shape"),
         (lambda d: d["positions_3d"]["S9"]["Eating"][3].fill(np.nan), "in 1 frames, first 3"),
@@ -124,11 +157,44 @@ def test_human36m_notes(folder, tmp_path):
     data["positions_3d"]["S4"] = {}
     del data["positions_3d"]["S1"]
     write(tmp_path / h36m.FILE_3D, data)
-    notes = "\n".join(check(tmp_path / h36m.FILE_3D).notes)
+    found = check(tmp_path / h36m.FILE_3D)
+    notes = "\n".join(found.notes)
+    assert found.problems == []
     assert "S9/Eating: the head is not above the feet" in notes
     assert "S11/Directions is a broken recording" in notes
     assert "without 3D joints and cameras: S4" in notes
     assert "no subject S1" in notes
+
+
+def test_most_sequences_do_not_lie(folder, tmp_path):
+    """One that does is a note, two of a subject's three, or most of all subjects', a problem."""
+    data = content(folder / h36m.FILE_3D)
+    _lying(data)
+    _lying(data, "S9", "Walking")
+    write(tmp_path / h36m.FILE_3D, data)
+    found = check(tmp_path / h36m.FILE_3D)
+    assert len(found.problems) == 1
+    assert re.search("S9/.*, S9/Eating: the head .* in 2 of 3 sequences", found.problems[0])
+    assert not any("the head" in note for note in found.notes)
+
+    data = content(folder / h36m.FILE_3D)
+    for subject in h36m.TRAIN:  # one sequence each
+        _lying(data, subject, "Walking")
+    write(tmp_path / h36m.FILE_3D, data)
+    assert check(tmp_path / h36m.FILE_3D).problems == []
+    _lying(data)
+    write(tmp_path / h36m.FILE_3D, data)
+    assert "in 6 of 11 sequences; expected" in check(tmp_path / h36m.FILE_3D).problems[0]
+
+
+def test_a_single_sequence_may_lie(tmp_path):
+    h36m.write(tmp_path, {("S9", "Eating"): motion(0)})
+    data = content(tmp_path / h36m.FILE_3D)
+    _lying(data)
+    write(tmp_path / h36m.FILE_3D, data)
+    found = check(tmp_path / h36m.FILE_3D)
+    assert found.problems == []
+    assert any("the head is not above the feet" in note for note in found.notes)
 
 
 def _views(data: dict[str, Any]) -> list[np.ndarray]:
@@ -153,6 +219,7 @@ def _swap(data: dict[str, Any]) -> None:
         (lambda d: _views(d).__setitem__(1, _views(d)[1] + 200), "px from the projected"),
         (lambda d: _views(d).__setitem__(2, _views(d)[2][:4]), "of 4 frames; expected"),
         (lambda d: d["positions_2d"]["S9"].pop("Eating"), "S9: no detections of Eating"),
+        (lambda d: d["positions_2d"].clear(), "no sequence in it"),
         (lambda d: d["positions_2d"].pop("S11"), "S11: no detections of Walking, Walking 1, E"),
         (lambda d: d["metadata"].update(num_joints=16), "layout h36m of 16 joints"),
         (
@@ -208,6 +275,8 @@ def _clip(data: dict[str, Any]) -> dict[str, Any]:
         (lambda d: _clip(d).update(data_2d=_clip(d)["data_2d"][::-1]), "no camera projects"),
         (lambda d: _clip(d).update(data_2d=_clip(d)["data_2d"][:-1]), "frames in 2D"),
         (lambda d: _clip(d).pop("valid"), "TS2: no 'valid'"),
+        (lambda d: _clip(d)["valid"].fill(0), "TS2: no frame is 'valid'; expected"),
+        (lambda d: d["data"].clear(), "no sequence in it; expected such as S1 Seq1 or TS1"),
         (lambda d: _clip(d)["valid"].fill(2), "other numbers than 0 and 1"),
         (lambda d: d["data"].pop("TS3"), "no sequence TS3"),
         (lambda d: d["data"].update(TS9=_clip(d)), "unknown sequences TS9"),
@@ -263,6 +332,7 @@ def test_mpi_inf_3dhp_training(folder, tmp_path, change, message):
         (lambda t: t["source"].__setitem__(0, "s_01_act_05_subact_02_ca_01"), "subjects S1;"),
         (lambda t: t["confidence"].fill(np.nan), "confidence that are no number"),
         (lambda t: t["action"].pop(), "keys of lengths"),
+        (lambda t: t.update({key: [] for key in t}), "expected one length, at least 1"),
     ],
 )
 def test_motionbert(folder, tmp_path, change, message):

@@ -99,6 +99,10 @@ def test_other_files(tmp_path):
     (tmp_path / "x.pkl").write_bytes(b"no pickle")
     with pytest.raises(DataError, match="broken pickle"):
         motionbert.read(tmp_path / "x.pkl")
+    h36m.write(tmp_path, h36m_motions())
+    message = rf"{h36m.FILE_3D}: is a \.npz archive; expected {motionbert.FILE}$"
+    with pytest.raises(DataError, match=message):
+        motionbert.read(tmp_path / h36m.FILE_3D)
 
 
 def test_a_malicious_file_runs_nothing(path, tmp_path):

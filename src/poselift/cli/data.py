@@ -3,7 +3,8 @@
 Knows Human3.6M in the layouts of VideoPose3D (data_3d_h36m.npz, data_2d_h36m_*.npz) and MotionBERT
 (h36m_sh_conf_cam_source_final.pkl), MPI-INF-3DHP in that of P-STMO (data_train_3dhp.npz,
 data_test_3dhp.npz), and motion capture (motions_*.npz). Says all that is wrong and ends with exit
-code 1 if anything is; notes alone are no error. Nothing in a file is run.
+code 1 if anything is, a file that cannot be read included; notes alone are no error. Nothing in a
+file is run.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print what each file holds and what is wrong with it."""
     from poselift.data.check import check
+    from poselift.data.findings import Findings
 
     bad = 0
     for file in args.files:
-        found = check(file)
+        try:
+            found = check(file)
+        except DataError as error:  # the files after it are checked all the same
+            found = Findings("cannot be checked", problems=[str(error)])
         bad += bool(found.problems)
         print(f"{file}: {found.kind}")
         for label in ("facts", "notes", "problems"):

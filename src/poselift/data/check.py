@@ -15,6 +15,7 @@ _KNOWN = (
     "data_3d_h36m.npz, data_2d_h36m_*.npz, h36m_sh_conf_cam_source_final.pkl, "
     "data_train_3dhp.npz, data_test_3dhp.npz or motions_*.npz"
 )
+_NO_3DHP = "no sequence in it; expected such as S1 Seq1 or TS1"
 
 
 def check(path: str | PathLike[str]) -> Findings:
@@ -30,16 +31,19 @@ def check(path: str | PathLike[str]) -> Findings:
         raise DataError(f"{path}: is a folder", _KNOWN, "check its files one by one")
     if path.suffix.lower() in (".pkl", ".pickle"):
         return check_motionbert.check(path)
-    keys = load_npz(path).keys()
-    if "positions_3d" in keys:
+    arrays = load_npz(path)
+    if "positions_3d" in arrays:
         return check_h36m.check_3d(path)
-    if "positions_2d" in keys:
+    if "positions_2d" in arrays:
         return check_h36m.check_2d(path)
-    if "data" in keys:
+    if "data" in arrays:
+        data = arrays["data"].item() if arrays["data"].ndim == 0 else None
+        if isinstance(data, dict) and not data:  # neither the training nor the test file
+            return Findings("MPI-INF-3DHP (P-STMO)", problems=[_NO_3DHP])
         return check_3dhp.check(path)
-    if "pos" in keys:
+    if "pos" in arrays:
         return _check_mocap(path)
-    raise DataError(f"{path}: holds {', '.join(sorted(keys))}", _KNOWN)
+    raise DataError(f"{path}: holds {', '.join(sorted(arrays))}", _KNOWN)
 
 
 def _check_mocap(path: Path) -> Findings:

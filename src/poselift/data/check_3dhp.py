@@ -110,7 +110,9 @@ def _check_test(data: dict[str, Any]) -> Findings:
             found.problems.append(f"{name}: 'valid' with other numbers than 0 and 1")
         count = int((valid > 0).sum())
         found.facts.append(f"{name}: {frames} frames, {count} valid")
-        if name in TEST_FRAMES and count != TEST_FRAMES[name]:
+        if not count:
+            found.problems.append(f"{name}: no frame is 'valid'; expected some to measure")
+        elif name in TEST_FRAMES and count != TEST_FRAMES[name]:
             found.notes.append(f"{name}: {count} valid frames, officially {TEST_FRAMES[name]}")
     return found
 

@@ -17,7 +17,8 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 _THIGH = list(H36M_17.indices(("right_hip", "right_knee")))
 _THIGH_METRES = (0.25, 0.65)
-_HEAD, _ANKLES = H36M_17.index("head"), list(H36M_17.indices(("right_ankle", "left_ankle")))
+_HEAD = H36M_17.index("head")
+ANKLES = list(H36M_17.indices(("right_ankle", "left_ankle")))
 _MOST = 8
 
 
@@ -74,12 +75,15 @@ class Findings:
         return False
 
     def check_upright(self, joints: FloatArray, where: str) -> None:
-        """A note where (T, 17, 3) world joints do not mostly have the head above the ankles."""
-        up = joints[:, _HEAD] - joints[:, _ANKLES].mean(axis=1)
-        if not np.median(up[:, 2]) > 0.3 * np.median(np.linalg.norm(up, axis=-1)):
-            self.notes.append(
-                f"{where}: the head is not above the feet; lying, or not a world frame with z up?"
-            )
+        """A note where (T, 17, 3) world joints are not `upright`."""
+        if not upright(joints):
+            self.note_lying(where)
+
+    def note_lying(self, where: str) -> None:
+        """A note that the joints there are not `upright`."""
+        self.notes.append(
+            f"{where}: the head is not above the feet; lying, or not a world frame with z up?"
+        )
 
     def check_pixels(self, keypoints: FloatArray, where: str, size: tuple[int, int]) -> bool:
         """Whether (T, J, 2) keypoints are pixels of an image of about that size."""
@@ -100,6 +104,12 @@ class Findings:
         if inside < 0.9:
             self.notes.append(f"{where}: {1 - inside:.0%} of the joints lie outside the image")
         return True
+
+
+def upright(joints: FloatArray) -> bool:
+    """Whether (T, 17, 3) world joints of ``h36m-17`` mostly have the head above the ankles."""
+    up = joints[:, _HEAD] - joints[:, ANKLES].mean(axis=1)
+    return bool(np.median(up[:, 2]) > 0.3 * np.median(np.linalg.norm(up, axis=-1)))
 
 
 def some(names: Iterable[str]) -> str:

@@ -118,7 +118,10 @@ def load(path: Path) -> dict[str, Any]:
     Raises:
         DataError: no such file, a broken pickle, or one with other objects than data.
     """
-    data = safe_pickle.loads(read_bytes(path), str(path))
+    content = read_bytes(path)
+    if content.startswith(b"PK"):  # a zip archive; no pickle of data starts so
+        raise DataError(f"{path}: is a .npz archive", FILE)
+    data = safe_pickle.loads(content, str(path))
     if not isinstance(data, dict):
         raise DataError(f"{path}: holds {type(data).__name__}", "{'train': ..., 'test': ...}")
     return data
