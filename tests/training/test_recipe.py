@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,19 @@ TRAINED_HERE = {
 }
 PUBLISHED = {
     "h36m-htnet",
+    "h36m-martinez",
+    "h36m-mgcn",
     "h36m-mhformer",
     "h36m-mhformer-tpc",
-    "h36m-motionagformer",
     "h36m-mixste",
+    "h36m-mixste-h2ot",
     "h36m-mixste-hot",
+    "h36m-mixste-tpc",
+    "h36m-motionagformer",
     "h36m-motionagformer-hot",
+    "h36m-motionagformer-l",
+    "h36m-motionagformer-s",
+    "h36m-motionagformer-xs",
     "h36m-motionbert",
     "h36m-motionbert-hot",
     "h36m-nanohtnet",
@@ -42,6 +50,11 @@ def test_all_recipes_are_here() -> None:
     assert {path.stem for path in RECIPES} == TRAINED_HERE | PUBLISHED
 
 
+def test_every_model_has_its_published_schedule() -> None:
+    recipes = [read_recipe(path) for path in RECIPES if path.stem in PUBLISHED]
+    assert {recipe.model.name for recipe in recipes} == set(models.list())
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_recipe_is_complete(path: Path) -> None:
     recipe = read_recipe(path)
@@ -51,11 +64,24 @@ def test_recipe_is_complete(path: Path) -> None:
     if path.stem in PUBLISHED:
         about |= {"published", "source"}
         assert recipe.data.set != "mocap"
-        assert path.read_text().startswith("# ")
     assert about <= recipe.about.keys()
     verb = "train" if recipe.poseclr is None else "pretrain"
     assert f"poselift {verb} recipes/{path.name} " in recipe.about["command"]
     assert recipe_from_dict(recipe.to_dict()) == recipe
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_published_recipe_says_what_it_repeats(name: str) -> None:
+    (path,) = (path for path in RECIPES if path.stem == name)
+    recipe = read_recipe(path)
+    published, source = recipe.about["published"], recipe.about["source"]
+    assert re.findall(r"protocol ([\w-]+)", published) == [recipe.data.set]
+    header = path.read_text().partition("[model]")[0]
+    (number, *_), (year, *_) = re.findall(r"[\d.]+ mm", published), re.findall(r"20\d\d", source)
+    assert all(line.startswith("#") for line in header.strip().splitlines())
+    assert number in header
+    assert year in header
+    assert "Cost: " in header
 
 
 def test_overrides(recipe_file: Path) -> None:
