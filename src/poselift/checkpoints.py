@@ -31,6 +31,7 @@ class About:
         fps: frame rate it was trained at.
         normalisation: of its input.
         target: which frames of the window it predicts.
+        confidence: whether it reads the detector's score of each joint as a third number.
         content: all of ``config.json``: also licence, provenance, ...
     """
 
@@ -40,6 +41,7 @@ class About:
     fps: float
     normalisation: Normalisation
     target: Target
+    confidence: bool
     content: Mapping[str, Any]
 
     @classmethod
@@ -66,6 +68,8 @@ class About:
         choice("skeleton", (H36M_17.name,))
         if "unit" in content:
             choice("unit", get_args(Unit))
+        if "confidence" in content:
+            value("confidence", content, lambda v: isinstance(v, bool), "true or false")
         window, num_out = count("num_frames"), count("num_out_frames")
         if num_out > window:
             raise CheckpointError(
@@ -78,8 +82,14 @@ class About:
             fps=float(value("fps", content, _is_rate, "a positive number")),
             normalisation=cast(Normalisation, choice("normalisation", get_args(Normalisation))),
             target=cast(Target, choice("target", get_args(Target))),
+            confidence=content.get("confidence", False),
             content=content,
         )
+
+    @property
+    def channels(self) -> int:
+        """Numbers that it reads of each joint."""
+        return 3 if self.confidence else 2
 
     @property
     def licence(self) -> str | None:

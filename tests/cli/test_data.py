@@ -10,9 +10,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from dataset_files import npz_content, write_all, write_npz
+from dataset_files import motion, npz_content, write_all, write_npz
 
 from poselift.data import h36m, motionbert, mpi_inf_3dhp
+from poselift.models.registry import REGISTRY
+from poselift.skeleton import H36M_17
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +148,75 @@ def test_train_and_evaluate_on_every_set(command, recipe, checkpoint, folder, tm
     done = command("train", recipe, *changes, "--data", folder, "-o", tmp_path / "run")
     assert done.code == 0, done.err
     assert measured(tmp_path / "run") < 0.7 * measured(checkpoint)
+
+
+def test_exchanged_sides_are_measured_as_they_come(command, checkpoint, tmp_path):
+    """A protocol that puts them back would measure another input than the file's."""
+    motions = {(subject, "Walking"): motion(0, 1.0) for subject in h36m.TEST}
+    h36m.write(tmp_path, motions)
+    views = npz_content(tmp_path / h36m.keypoints_file("gt"), "positions_2d")
+    metadata = npz_content(tmp_path / h36m.keypoints_file("gt"), "metadata")
+    for view in views["S9"]["Walking"]:
+        view[20:26] = view[20:26, list(H36M_17.mirror_indices)]
+    write_npz(tmp_path / h36m.keypoints_file("gt"), positions_2d=views, metadata=metadata)
+
+    def measured(*options) -> dict:
+        out = tmp_path / "report.json"
+        argv = ("evaluate", "--model", checkpoint, "--protocol", "h36m", "--data", tmp_path)
+        done = command(*argv, "--json", out, *options)
+        assert done.code == 0, done.err
+        assert f"stride {json.loads(out.read_text())['lifting']['stride']}" in done.out
+        return json.loads(out.read_text())
+
+    plain, mended = measured(), measured("--repair", "yes")
+    assert (plain["lifting"]["repair"], mended["lifting"]["repair"]) == (False, True)
+    assert plain["average"]["p1_mm"] != mended["average"]["p1_mm"]
+    assert measured("--repair", "no")["average"] == plain["average"]
+    # A network for three of nine frames: published is the middle one.
+    assert plain["lifting"]["windows"] == "centre"
+    assert measured("--windows", "centre")["average"] == plain["average"]
+    blended = measured("--windows", "blended")
+    assert blended["lifting"]["windows"] == "blended"
+    assert blended["average"]["p1_mm"] != plain["average"]["p1_mm"]
+
+
+@pytest.fixture
+def reads_confidence(tmp_path):
+    """A recipe for a very small network that reads confidence, on MotionBERT's file."""
+    options = ", ".join(f"{key} = {value}" for key, value in REGISTRY["motionbert"].tiny.items())
+    path = tmp_path / "confidence.toml"
+    path.write_text(
+        f'[model]\nname = "motionbert"\noptions = {{ {options} }}\n'
+        "[train]\nsteps = 3\nbatch_size = 4\nwarmup = 1\n"
+        '[data]\nset = "h36m-motionbert"\npaired = { confidence = true }\n'
+    )
+    return path
+
+
+def test_the_files_confidence_reaches_the_network(command, reads_confidence, folder, tmp_path):
+    run = tmp_path / "run"
+    done = command("train", reads_confidence, "--data", folder, "-o", run)
+    assert done.code == 0, done.err
+    assert json.loads((run / "config.json").read_text())["confidence"] is True
+    unsure = pickle.loads((folder / motionbert.FILE).read_bytes())
+    unsure["test"]["confidence"] = unsure["test"]["confidence"] * 0.5
+    (tmp_path / "unsure.pkl").write_bytes(pickle.dumps(unsure))
+    errors = []
+    for file in (folder / motionbert.FILE, tmp_path / "unsure.pkl"):
+        out = tmp_path / "report.json"
+        argv = ("evaluate", "--model", run, "--protocol", "h36m-motionbert", "--data", file)
+        done = command(*argv, "--json", out)
+        assert done.code == 0, done.err
+        assert "confidence read" in done.out
+        errors.append(json.loads(out.read_text())["average"]["p1_mm"])
+    assert abs(errors[0] - errors[1]) > 0.1
+
+
+@pytest.mark.parametrize("verb", ["train", "pretrain"])
+def test_confidence_for_a_network_that_reads_none(command, recipe, folder, tmp_path, verb):
+    changes = ["data.set=h36m", "data.paired.confidence=true"]
+    changes += ["poseclr.views=2"] if verb == "pretrain" else []
+    done = command(verb, recipe, "--data", folder, "-o", tmp_path / "run", *changes)
+    assert (done.code, done.err.count("\n")) == (2, 1), done.err
+    assert "data.paired.confidence = true for nanohtnet" in done.err
+    assert not (tmp_path / "run").exists()

@@ -33,7 +33,7 @@ def test_exact_input_without_flip_is_the_default(evaluate):
 def test_flip(evaluate):
     done = evaluate("--flip")
     assert done.out.startswith("protocol mocap, noise gt, with flip averaging")
-    assert done.out.splitlines()[4] != evaluate().out.splitlines()[4]
+    assert done.out.splitlines()[5] != evaluate().out.splitlines()[5]
 
 
 @pytest.mark.parametrize(("protocol", "file"), [("3dhp", "data_test_3dhp.npz"), ("h36m", "a.pkl")])

@@ -84,9 +84,12 @@ def studio(tmp_path):
 
 def test_trains_and_evaluates_on_the_layout_of_human36m(command, recipe, studio, tmp_path):
     run = tmp_path / "run"
+    recipe.write_text(recipe.read_text() + '[about]\nlicence = "MIT"\nacknowledgement = "CMU"\n')
     done = command("train", recipe, "--data", studio, "-o", run, "data.set=h36m")
     assert done.code == 0, done.err
     assert 'set = "h36m"' in done.out
+    about = json.loads((run / "config.json").read_text())
+    assert (about["licence"], about["acknowledgement"]) == ("not stated", "")
     assert "val_val_mm" in (run / "log.csv").read_text()
     report = tmp_path / "h36m.json"
     argv = ["evaluate", "--model", run, "--data", studio, "--protocol", "h36m", "--json", report]
@@ -96,7 +99,10 @@ def test_trains_and_evaluates_on_the_layout_of_human36m(command, recipe, studio,
     for held_out in ("[]", '["S5"]'):
         out = tmp_path / f"held-out-{len(held_out)}"
         changes = ["data.set=h36m", f"data.paired.hold_out={held_out}"]
-        assert command("train", recipe, "--data", studio, "-o", out, *changes).code == 0
+        done = command("train", recipe, "--data", studio, "-o", out, *changes)
+        assert done.code == 0, done.err
+        chosen = "the last weights" if held_out == "[]" else "the checkpoint that validation chose"
+        assert done.out.endswith(f"{out}: {chosen}\n")
 
 
 def test_pretrains_then_trains(command, recipe, capture, tmp_path):
@@ -155,3 +161,32 @@ def test_two_processes_speak_with_one_voice(recipe, capture, tmp_path):
     odd = run("-o", tmp_path / "odd", "train.batch_size=3")
     assert odd.returncode == 2
     assert odd.stderr.count("a multiple of 2") == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "options", "message"),
+    [
+        ({}, ("--nodes", 2), "nothing that starts processes on them; expected torchrun or SLURM"),
+        (
+            {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2"},
+            (),
+            "1 devices on 1 machines in 2 processes of torchrun",
+        ),
+        (
+            {"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "4"},
+            ("--devices", 2),
+            "2 devices on 1 machines in 4 processes of SLURM",
+        ),
+    ],
+)
+def test_processes_that_nothing_has_started(
+    command, recipe, capture, tmp_path, monkeypatch, environment, options, message
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    run = tmp_path / "run"
+    argv = ("train", recipe, "--data", capture, "-o", run, "--accelerator", "cpu", *options)
+    done = command(*argv)
+    assert (done.code, done.err.count("\n")) == (2, 1), done.err
+    assert message in done.err
+    assert not run.exists()

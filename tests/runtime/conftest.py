@@ -16,10 +16,14 @@ from poselift.data.windows import output_offset
 ABOUT = {"skeleton": "h36m-17", "fps": 50.0, "licence": "CC-BY-4.0"}
 
 
-def make_checkpoint(
-    folder: Path, model: str = "nanohtnet", target: str = "centre", normalisation: str = "person"
+def _make_checkpoint(
+    folder: Path,
+    model: str = "nanohtnet",
+    target: str = "centre",
+    normalisation: str = "person",
+    **more: object,
 ) -> Path:
-    """Folder with a tiny network of random weights in float16."""
+    """Folder with a tiny network of random weights in float16; ``more`` stands in its config."""
     import torch
 
     from poselift import models
@@ -31,15 +35,21 @@ def make_checkpoint(
     with torch.no_grad():
         for weight in network.parameters():  # no zeros and ones that would hide a mistake
             weight.add_(0.05 * torch.randn_like(weight))
-    about = {**ABOUT, "target": target, "normalisation": normalisation}
+    about = {**ABOUT, "target": target, "normalisation": normalisation, **more}
     save_checkpoint(folder, model, network, about, torch.float16)
     return folder
 
 
 @pytest.fixture(scope="session")
+def make_checkpoint() -> Callable[..., Path]:
+    """Make a folder with a tiny network of random weights, see above."""
+    return _make_checkpoint
+
+
+@pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Checkpoint folder of a network for the centre: 9 frames in, 3 out. No graph."""
-    return make_checkpoint(tmp_path_factory.mktemp("tiny"))
+    return _make_checkpoint(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +57,7 @@ def tiny_causal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Checkpoint folder of a network for the newest frames: 9 frames in, 3 out. With graph."""
     from poselift.export.onnx import export_onnx
 
-    folder = make_checkpoint(tmp_path_factory.mktemp("causal"), target="newest")
+    folder = _make_checkpoint(tmp_path_factory.mktemp("causal"), target="newest")
     export_onnx(folder, weights="beside")
     return folder
 
@@ -55,7 +65,24 @@ def tiny_causal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_single(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Checkpoint folder of a network for one frame. No graph."""
-    return make_checkpoint(tmp_path_factory.mktemp("single"), "htnet", normalisation="screen")
+    return _make_checkpoint(tmp_path_factory.mktemp("single"), "htnet", normalisation="screen")
+
+
+@pytest.fixture(scope="session")
+def whole_window(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoint folder of a network that predicts all of its 9 frames. No graph."""
+    import torch
+
+    from poselift import models
+    from poselift.models.checkpoint import save_checkpoint
+    from poselift.models.registry import REGISTRY
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("whole")
+    name = "mixste+hot"
+    about = {**ABOUT, "target": "centre", "normalisation": "screen"}
+    save_checkpoint(folder, name, models.create(name, **REGISTRY[name].tiny), about)
+    return folder
 
 
 @dataclass

@@ -98,23 +98,6 @@ def test_a_long_clip_is_lifted_in_pieces(oracle: Make, target: str) -> None:
     assert backend.largest_batch == module.CHUNK
 
 
-@pytest.fixture(scope="session")
-def whole_window(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Checkpoint folder of a network that predicts all of its 9 frames. No graph."""
-    import torch
-
-    from poselift import models
-    from poselift.models.checkpoint import save_checkpoint
-    from poselift.models.registry import REGISTRY
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("whole")
-    name = "mixste+hot"
-    about = {**ABOUT, "target": "centre", "normalisation": "screen"}
-    save_checkpoint(folder, name, models.create(name, **REGISTRY[name].tiny), about)
-    return folder
-
-
 @pytest.mark.parametrize("frames", [1, 2, 9, 40])
 @pytest.mark.parametrize("fps", [24.0, 50.0])
 def test_a_network_that_predicts_its_whole_window(

@@ -8,12 +8,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from poselift import models
+from poselift.data.clips import PairedClip
 from poselift.data.mocap import Motion
 from poselift.errors import CheckpointError, DataError, UsageError
+from poselift.evaluation.mocap import IMAGE_SIZE, camera_joints, project_views
 from poselift.models.checkpoint import save_checkpoint
 from poselift.models.registry import REGISTRY
 from poselift.training.encoder import start_from
@@ -60,6 +63,50 @@ def test_the_folder_of_another_recipe_is_refused(
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match="cannot be read"):
         fit(read_recipe(recipe_file), tmp_path / "run", motions[:2], motions[2:])
+
+
+def test_a_run_goes_on_from_the_same_weights_and_keypoints_only(
+    recipe_file: Path, motions: list[Motion], tmp_path: Path
+) -> None:
+    recipe = read_recipe(recipe_file, ["train.steps=2"])
+    first, other = (
+        fit(
+            read_recipe(recipe_file, ["train.steps=2", f"train.seed={seed}"]),
+            tmp_path / f"first-{seed}",
+            motions[:2],
+            motions[2:],
+        )
+        for seed in (0, 1)
+    )
+    fit(recipe, tmp_path / "run", motions[:2], motions[2:], init=first)
+    fit(recipe, tmp_path / "run", motions[:2], motions[2:], init=first)
+    for init in (other, None):
+        with pytest.raises(CheckpointError, match="other weights to start from"):
+            fit(recipe, tmp_path / "run", motions[:2], motions[2:], init=init)
+
+    def clips(shift: float, score: float) -> list[PairedClip]:
+        return [
+            PairedClip(
+                f"{m.name}/{k}",
+                m.subject,
+                "",
+                project_views(m)[k] + shift,
+                camera_joints(m)[k],
+                IMAGE_SIZE,
+                50.0,
+                np.full((m.num_frames, 17), score),
+            )
+            for m in motions
+            for k in (0, 1)
+        ]
+
+    paired = read_recipe(recipe_file, ["train.steps=2", "data.set=h36m"])
+    one = clips(0, 1)
+    fit(paired, tmp_path / "paired", one[:4], one[4:])
+    fit(paired, tmp_path / "paired", one[:4], one[4:])
+    for changed in (clips(1, 1), clips(0, 0.5)):
+        with pytest.raises(CheckpointError, match="other data"):
+            fit(paired, tmp_path / "paired", changed[:4], changed[4:])
 
 
 def test_an_older_state_has_the_defaults_of_newer_settings(

@@ -95,6 +95,13 @@ def test_overrides(recipe_file: Path) -> None:
     assert recipe.data.augment.mirror == 0.25
 
 
+def test_another_data_set_has_not_the_terms_of_the_recipes_own(recipe_file: Path) -> None:
+    own = read_recipe(recipe_file, ["data.set=mocap"]).about
+    assert own["licence"] == "MIT"
+    other = read_recipe(recipe_file, ["data.set=3dhp", "about.licence=mine"]).about
+    assert other == {"expected": own["expected"], "licence": "mine"}
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

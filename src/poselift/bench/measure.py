@@ -312,7 +312,8 @@ def _run(
             errors[case.label] = shown.p1(np.concatenate(given)) * 1000
         rng = np.random.default_rng(0)
         for batch in BATCHES:
-            x = rng.normal(size=(batch, network.about.window, 17, 2)).astype(np.float32)
+            shape = (batch, network.about.window, 17, network.about.channels)
+            x = rng.normal(size=shape).astype(np.float32)
             contenders[f"{case.label} {batch}"] = partial(network, x)
     times = in_turns(contenders, rounds, calls)
     peak = MATRIX**3 / min(times[_PRODUCT])  # multiply-accumulates per second

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,7 +27,9 @@ from poselift.cli.progress import ProgressLine
 from poselift.errors import UsageError
 
 if TYPE_CHECKING:
-    from poselift.runtime import Lifter
+    from poselift.checkpoints import About
+    from poselift.data.windows import WindowUse
+    from poselift.evaluation.lifting import Lift
 
 
 class _Report(Protocol):
@@ -35,7 +38,7 @@ class _Report(Protocol):
 
 
 _Progress = Callable[[int, int], None]
-_Measure = Callable[["Lifter", _Progress], _Report]
+_Measure = Callable[["Lift", "About", _Progress], _Report]
 
 
 def add_arguments(parser: Parser) -> None:
@@ -56,6 +59,18 @@ def add_arguments(parser: Parser) -> None:
         "--keypoints", metavar="DET", help="h36m: detections, such as cpn_ft_h36m_dbb (default: gt)"
     )
     parser.add_argument("--flip", action="store_true", help="average with the mirrored input")
+    parser.add_argument(
+        "--windows",
+        choices=["blended", "centre", "tiled", "published"],
+        help="overlapping ones blended; each frame in the middle of its own; side by side; or what "
+        "of these two is published (default: blended for mocap, as lift does; else published)",
+    )
+    parser.add_argument(
+        "--repair",
+        choices=["yes", "no"],
+        help="put left and right back where the detector exchanged them (default: yes for mocap, "
+        "as lift does; else no)",
+    )
     parser.add_argument("--json", metavar="OUT.json", type=new_path, help="the report as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     parser.example(
@@ -77,11 +92,14 @@ def run(args: argparse.Namespace) -> None:
     from poselift.runtime import Lifter
 
     measure = _PROTOCOLS[args.protocol](args)
-    lifter = Lifter(args.model, args.backend, args.threads)
+    ours = args.protocol == "mocap"
+    windows: WindowUse = args.windows or ("blended" if ours else "published")
+    lifter = Lifter(args.model, args.backend, args.threads, windows=windows)
+    lift = partial(lifter.lift, repair=ours if args.repair is None else args.repair == "yes")
     if args.protocol != "h36m-motionbert":
         lifter.about.require_metres()
     with ProgressLine("evaluating", args.quiet) as progress:
-        report = measure(lifter, progress)
+        report = measure(lift, lifter.about, progress)
     if args.json is not None:
         about = {"model": args.model, "data": args.data, "poselift": __version__}
         text = json.dumps({**about, **report.to_dict()}, indent=1, allow_nan=False)
@@ -94,7 +112,7 @@ def _mocap(args: argparse.Namespace) -> _Measure:
     from poselift.evaluation.mocap import evaluate
 
     motions, noise = read_motions(args.data), args.noise or "gt"
-    return lambda lifter, progress: evaluate(lifter.lift, motions, noise, args.flip, progress)
+    return lambda lift, _, progress: evaluate(lift, motions, noise, args.flip, progress)
 
 
 def _h36m(args: argparse.Namespace) -> _Measure:
@@ -103,9 +121,7 @@ def _h36m(args: argparse.Namespace) -> _Measure:
 
     keypoints = args.keypoints or "gt"
     clips = h36m.read(args.data, keypoints)
-    return lambda lifter, progress: evaluate_h36m(
-        lifter.lift, clips, keypoints, args.flip, progress
-    )
+    return lambda lift, _, progress: evaluate_h36m(lift, clips, keypoints, args.flip, progress)
 
 
 def _motionbert(args: argparse.Namespace) -> _Measure:
@@ -113,8 +129,8 @@ def _motionbert(args: argparse.Namespace) -> _Measure:
     from poselift.evaluation.by_action import evaluate_motionbert
 
     clips = motionbert.read(_file(args.data, motionbert.FILE))
-    return lambda lifter, progress: evaluate_motionbert(
-        lifter.lift, clips, lifter.about.unit, args.flip, progress
+    return lambda lift, about, progress: evaluate_motionbert(
+        lift, clips, about.unit, args.flip, progress
     )
 
 
@@ -124,9 +140,7 @@ def _3dhp(args: argparse.Namespace) -> _Measure:
 
     clips = mpi_inf_3dhp.read_test(_file(args.data, mpi_inf_3dhp.TEST_FILE))
     # The field reads its windows frame by frame: at the network's own rate nothing is resampled.
-    return lambda lifter, progress: evaluate_3dhp(
-        lifter.lift, clips, args.flip, lifter.about.fps, progress
-    )
+    return lambda lift, about, progress: evaluate_3dhp(lift, clips, args.flip, about.fps, progress)
 
 
 _PROTOCOLS: dict[str, Callable[[argparse.Namespace], _Measure]] = {

@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> None:
     def work(output: Path, report: Report, fabric: Fabric) -> None:
         fit(recipe, output, train, validation, init=args.init, report=report, fabric=fabric)
 
-    run_recipe(args, recipe, work, "the checkpoint that validation chose")
+    chosen = "the checkpoint that validation chose" if validation else "the last weights"
+    run_recipe(args, recipe, work, chosen)
 
 
 def add_run_arguments(parser: Parser) -> None:
@@ -85,10 +86,12 @@ def read(args: argparse.Namespace, pretrains: bool) -> Recipe:
     from poselift import models
     from poselift.training.encoder import head_keys
     from poselift.training.recipe import read_recipe
+    from poselift.training.supervised import check_confidence
 
     def checked(changes: list[str]) -> Recipe:
         recipe = read_recipe(args.recipe, changes)
         network = models.create(recipe.model.name, **recipe.model.options)
+        check_confidence(recipe, network)
         if pretrains or recipe.train.trained == "head":
             head_keys(network)
         return recipe

@@ -50,7 +50,7 @@ class DataConfig:
 
     Args:
         set: where the motion comes from: ``"mocap"`` (motion capture, seen through virtual
-            cameras), ``"h36m"`` or ``"3dhp"`` (with their own 2D joints).
+            cameras), or ``"h36m"``, ``"h36m-motionbert"`` or ``"3dhp"`` (with their own 2D joints).
         normalisation: of the network's input.
         target: which frames of the window are predicted.
         augment, camera, noise: how motion, view and detection of motion capture vary.
@@ -64,6 +64,11 @@ class DataConfig:
     camera: CameraConfig = field(default_factory=CameraConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     paired: PairedConfig = field(default_factory=PairedConfig)
+
+    @property
+    def reads_confidence(self) -> bool:
+        """Whether the network gets the score of each joint: motion capture has none."""
+        return self.set != "mocap" and self.paired.confidence
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,8 @@ class PairedBank:
             centre = np.asarray(clip.image_size, dtype=np.float32) / 2
             keypoints[place] = torch.from_numpy((clip.keypoints - centre) * (2 / side))
             if clip.scores is not None:
-                scores[place] = torch.from_numpy(clip.scores)
+                # As a `Pose2D` cuts them, from which the network gets them later.
+                scores[place] = torch.from_numpy(clip.scores.clip(0, 1))
             joints[place] = torch.from_numpy(clip.joints - clip.joints[:, :1])
             rates[clip.fps] = rates.get(clip.fps, 0) + clip.num_frames
         return cls(

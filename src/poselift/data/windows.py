@@ -11,6 +11,9 @@ import numpy.typing as npt
 from poselift.errors import UsageError
 
 Target = Literal["centre", "newest"]
+WindowUse = Literal["blended", "centre", "tiled", "published"]
+"""How windows become a motion: overlapping ones blended, each frame as the middle one of a window
+of its own, or windows side by side; or as published numbers are made, one of the latter two."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Windows:
         window: F, frames that a window reads.
         num_out: n, frames that a window predicts.
         target: which frames of the window are predicted.
+        used: (W, 2) first frame that is used of each window's, and the first behind; ``None`` for
+            all that are predicted.
 
     The frames of all windows would take more memory than the clip: take some windows, as from an
     array, and ask these for theirs.
@@ -33,13 +38,15 @@ class Windows:
     window: int
     num_out: int
     target: Target
+    used: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def __getitem__(self, which: slice | npt.NDArray[np.int64]) -> Windows:
         """Some of the windows."""
-        return replace(self, starts=self.starts[which])
+        used = None if self.used is None else self.used[which]
+        return replace(self, starts=self.starts[which], used=used)
 
     @property
     def inputs(self) -> npt.NDArray[np.int64]:
@@ -49,8 +56,12 @@ class Windows:
 
     @property
     def outputs(self) -> npt.NDArray[np.int64]:
-        """(W, n) frames that each window predicts; may lie beyond the clip's ends."""
-        return self.starts[:, None] + np.arange(self.num_out)
+        """(W, n) frames that each window predicts; beyond the clip's ends, or -1, if not used."""
+        frames = self.starts[:, None] + np.arange(self.num_out)
+        if self.used is None:
+            return frames
+        first, end = self.used[:, :1], self.used[:, 1:]
+        return np.where((first <= frames) & (frames < end), frames, -1)
 
 
 def output_offset(window: int, num_out: int, target: Target) -> int:
@@ -86,3 +97,23 @@ def plan_windows(
     first = -((num_out - 1) // stride) * stride
     starts = np.arange(first, num_frames, stride)
     return Windows(starts, num_frames, window, num_out, target)
+
+
+def plan_single(num_frames: int, window: int, num_out: int, tiled: bool) -> Windows:
+    """Windows of a network for the centre, of which each frame of a clip is predicted by one alone.
+
+    Args:
+        num_frames, window, num_out: as for `plan_windows`.
+        tiled: windows whose predictions lie side by side, the last ones ending with the clip;
+            otherwise a window for each frame, of which the middle prediction is used.
+
+    >>> plan_single(5, window=3, num_out=3, tiled=True).outputs.tolist()
+    [[0, 1, 2], [-1, 3, 4]]
+    >>> plan_single(2, window=3, num_out=3, tiled=False).outputs.tolist()
+    [[-1, 0, -1], [-1, 1, -1]]
+    """
+    each = num_out if tiled else 1
+    first = np.arange(0, num_frames, each)
+    starts = np.minimum(first, max(0, num_frames - num_out)) if tiled else first - num_out // 2
+    used = np.stack([first, first + each], axis=1)
+    return Windows(starts, num_frames, window, num_out, "centre", used)

@@ -7,7 +7,7 @@ then over the actions, each with the same weight.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from poselift.data.clips import PairedClip, Unit
@@ -15,7 +15,7 @@ from poselift.data.h36m import ACTIONS
 from poselift.data.motionbert import ImageClip
 from poselift.errors import DataError, UsageError
 from poselift.evaluation import tables
-from poselift.evaluation.lifting import FloatArray, Lift, predict_clip
+from poselift.evaluation.lifting import FloatArray, Lift, Watched, predict_clip
 from poselift.metrics.accumulate import PoseErrors
 from poselift.skeleton import H36M_17
 
@@ -37,12 +37,14 @@ class ActionReport:
         flip: whether predictions are means with those of the mirrored input.
         actions: errors of each action, in the order of the data set.
         about: what else was measured on: 2D source, subjects, ...
+        how: how the clips were lifted, see `poselift.evaluation.lifting.Watched`.
     """
 
     protocol: str
     flip: bool
     actions: dict[str, PoseErrors]
-    about: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any]
+    how: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """The whole report as plain numbers and texts, errors in millimetres.
@@ -54,6 +56,7 @@ class ActionReport:
             "protocol": self.protocol,
             **self.about,
             "flip": self.flip,
+            "lifting": self.how,
             "averaging": AVERAGING,
             "num_actions": f"{len(actions)} of {len(ACTIONS)}",
             "average": tables.unweighted_mean(list(actions.values())),
@@ -68,6 +71,7 @@ class ActionReport:
             f"protocol {self.protocol}, {tables.flips(self.flip)}; millimetres",
             *(f"{key.replace('_', ' ')}: {_text(value)}" for key, value in self.about.items()),
             f"actions: {report['num_actions']}",
+            tables.lifting(self.how),
             AVERAGING,
             "",
             tables.header("action"),
@@ -96,6 +100,8 @@ def evaluate_h36m(
 
     Args:
         lift: gets one `Pose2D` of one person for each clip, in the size of its camera's image.
+            For a published number ``partial(Lifter(..., windows="published").lift,
+            repair=False)``.
         clips: as `poselift.data.h36m.read` gives them for S9 and S11.
         keypoints: which detections the clips hold, for the report.
         flip: average with the mirrored prediction of the mirrored input, as all published numbers.
@@ -110,10 +116,11 @@ def evaluate_h36m(
         if clip.unit != "metres":
             raise DataError(f"{clip.name}: joints in {clip.unit}", "metres")
     about = {"keypoints": keypoints, "subjects": sorted({clip.subject for clip in clips})}
+    watched = Watched(lift)
     actions = _by_action(
-        clips, lambda clip: (predict_clip(lift, clip, flip), clip.joints), progress
+        clips, lambda clip: (predict_clip(watched, clip, flip), clip.joints), progress
     )
-    return ActionReport("h36m", flip, actions, about)
+    return ActionReport("h36m", flip, actions, about, watched.how)
 
 
 def evaluate_motionbert(
@@ -142,9 +149,11 @@ def evaluate_motionbert(
             than it got.
     """
 
+    watched = Watched(lift)
+
     def pair(clip: PairedClip) -> tuple[FloatArray, FloatArray]:
         assert isinstance(clip, ImageClip)
-        joints = predict_clip(lift, clip, flip)
+        joints = predict_clip(watched, clip, flip)
         if unit == "half_widths":
             joints = joints * clip.metres_per_unit[:, None, None]
         return joints, clip.truth
@@ -161,7 +170,8 @@ def evaluate_motionbert(
         "predictions": "metres" if unit == "metres" else "half image widths x 2.5D factor",
         "clips_left_out": len(clips) - len(kept),
     }
-    return ActionReport("h36m-motionbert", flip, _by_action(kept, pair, progress), about)
+    actions = _by_action(kept, pair, progress)
+    return ActionReport("h36m-motionbert", flip, actions, about, watched.how)
 
 
 def _by_action(

@@ -19,6 +19,28 @@ FloatArray = npt.NDArray[np.floating[Any]]
 Lift = Callable[[Pose2D], Pose3D]
 """Anything that lifts, such as ``Lifter().lift``."""
 
+HOW = ("network", "window", "network_fps", "windows", "stride", "repair", "confidence")
+"""Of a result's ``meta``: what an error depends on beside the weights."""
+
+
+class Watched:
+    """A lifter, and how it lifted as its first result's ``meta`` says.
+
+    Attributes:
+        how: the keys `HOW` and ``source_fps``; those that the lifter does not say are ``None``.
+    """
+
+    def __init__(self, lift: Lift) -> None:
+        self._lift = lift
+        self.how: dict[str, Any] = {}
+
+    def __call__(self, pose: Pose2D) -> Pose3D:
+        """What the lifter gives."""
+        lifted = self._lift(pose)
+        if not self.how:
+            self.how = {key: lifted.meta.get(key) for key in HOW} | {"source_fps": pose.fps}
+        return lifted
+
 
 def predict(
     lift: Lift,

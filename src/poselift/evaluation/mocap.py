@@ -19,7 +19,7 @@ import numpy.typing as npt
 from poselift.data.mocap import Motion
 from poselift.errors import DataError, UsageError
 from poselift.evaluation import tables
-from poselift.evaluation.lifting import Lift, predict
+from poselift.evaluation.lifting import Lift, Watched, predict
 from poselift.geometry.camera import Camera, look_at_rotation, project
 from poselift.metrics.accumulate import PoseErrors
 from poselift.skeleton import END_JOINTS, H36M_17
@@ -141,11 +141,13 @@ class Report:
         noise: ``gt`` or ``detector``.
         flip: whether predictions are means with those of the mirrored input.
         sequences: errors of each sequence.
+        how: how they were lifted, see `poselift.evaluation.lifting.Watched`.
     """
 
     noise: str
     flip: bool
     sequences: tuple[SequenceErrors, ...]
+    how: dict[str, Any]
 
     def errors(self, skeleton: str | None = None, camera: int | None = None) -> PoseErrors:
         """Errors over all sequences, in metres.
@@ -172,6 +174,7 @@ class Report:
             "protocol": "mocap",
             "noise": self.noise,
             "flip": self.flip,
+            "lifting": self.how,
             "averaging": AVERAGING,
             "all": self._group(None),
             "subject": self._group("subject"),
@@ -198,6 +201,7 @@ class Report:
         groups = {name: report[name] for name in ("all", "subject") if report[name]}
         lines = [
             f"protocol mocap, noise {self.noise}, {tables.flips(self.flip)}; millimetres",
+            tables.lifting(self.how),
             AVERAGING,
             "",
             tables.header(),
@@ -257,13 +261,14 @@ def evaluate(
         raise UsageError(f"noise {noise!r}", f"one of {', '.join(NOISES)}")
     if not motions:
         raise UsageError("no motion to evaluate on", "at least one sequence")
+    watched = Watched(lift)
     sequences = []
     for done, motion in enumerate(motions, start=1):
         views, truth = _views(motion)
         if noise == "detector":
             views = np.stack([detector_noise(motion.name, k, u) for k, u in enumerate(views)])
         predicted = predict(
-            lift, views, fps=motion.fps, image_size=IMAGE_SIZE, source=motion.name, flip=flip
+            watched, views, fps=motion.fps, image_size=IMAGE_SIZE, source=motion.name, flip=flip
         )
         gathered = tuple(PoseErrors() for _ in AZIMUTHS)
         for errors, pose, target in zip(gathered, predicted, truth, strict=True):
@@ -271,7 +276,7 @@ def evaluate(
         sequences.append(SequenceErrors(motion, gathered))
         if progress is not None:
             progress(done, len(motions))
-    return Report(noise, flip, tuple(sequences))
+    return Report(noise, flip, tuple(sequences), watched.how)
 
 
 def _views(motion: Motion) -> tuple[FloatArray, FloatArray]:

@@ -13,7 +13,7 @@ from poselift.data.clips import PairedClip
 from poselift.data.mpi_inf_3dhp import FROM_H36M, TEST, TEST_FRAMES
 from poselift.errors import DataError, UsageError
 from poselift.evaluation import tables
-from poselift.evaluation.lifting import Lift, predict_clip
+from poselift.evaluation.lifting import Lift, Watched, predict_clip
 from poselift.layouts import MPI_INF_3DHP_17
 from poselift.metrics.accumulate import PoseErrors
 from poselift.metrics.threshold import GROUPS, CorrectJoints
@@ -70,10 +70,12 @@ class Report3DHP:
     Args:
         flip: whether predictions are means with those of the mirrored input.
         sequences: what was measured on each.
+        how: how the clips were lifted, see `poselift.evaluation.lifting.Watched`.
     """
 
     flip: bool
     sequences: dict[str, SequenceResult]
+    how: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """The whole report as plain numbers and texts.
@@ -84,7 +86,9 @@ class Report3DHP:
         frames = {name: result.errors.frames for name, result in self.sequences.items()}
         return {
             "protocol": "3dhp",
+            "keypoints": "the file's",
             "flip": self.flip,
+            "lifting": self.how,
             "averaging": AVERAGING,
             "official_frames": frames == TEST_FRAMES,
             "all": SequenceResult.together(list(self.sequences.values())).to_dict(),
@@ -103,6 +107,8 @@ class Report3DHP:
         official = "the official ones" if report["official_frames"] else "NOT the official ones"
         lines = [
             f"protocol 3dhp, {tables.flips(self.flip)}; per cent and millimetres",
+            f"keypoints: {report['keypoints']}",
+            tables.lifting(self.how),
             AVERAGING,
             f"sequences {', '.join(self.sequences)}; valid frames: {official}",
             "",
@@ -157,11 +163,12 @@ def evaluate_3dhp(
     """
     if not clips:
         raise UsageError("no clip to evaluate on", "at least one")
+    watched = Watched(lift)
     sequences: dict[str, SequenceResult] = {}
     for done, clip in enumerate(sorted(clips, key=lambda clip: clip.name), start=1):
         if clip.name not in TEST or clip.name in sequences:
             raise DataError(f"clip {clip.name!r}", f"each of {', '.join(TEST)} once")
-        predicted = predict_clip(lift, clip, flip, fps)[:, FROM_H36M]
+        predicted = predict_clip(watched, clip, flip, fps)[:, FROM_H36M]
         truth = clip.joints[:, FROM_H36M]
         result = sequences[clip.name] = SequenceResult.empty()
         for frames in _stretches(clip.valid, clip.num_frames):
@@ -171,7 +178,7 @@ def evaluate_3dhp(
             raise DataError(f"clip {clip.name}: no valid frame", "at least one")
         if progress is not None:
             progress(done, len(clips))
-    return Report3DHP(flip, sequences)
+    return Report3DHP(flip, sequences, watched.how)
 
 
 def _stretches(valid: npt.NDArray[np.bool_] | None, frames: int) -> list[slice]:

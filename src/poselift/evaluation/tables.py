@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,6 +96,35 @@ def row(first: str, cells: list[str]) -> str:
 def joined(lines: Iterable[str]) -> str:
     """Lines as text that ends in a line break."""
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def lifting(how: Mapping[str, Any]) -> str:
+    """A line on how the lifter lifted, see `poselift.evaluation.lifting.Watched`.
+
+    >>> how = {"network": "mixste", "window": 81, "windows": "tiled", "stride": 81}
+    >>> how |= {"network_fps": 50.0, "source_fps": 25.0, "repair": False, "confidence": False}
+    >>> for part in lifting(how).split("; "):
+    ...     print(part)
+    lifted by mixste: windows of 81 frames, tiled, stride 81
+    resampled from 25 to 50 frames a second
+    exchanged sides left
+    confidence not read
+    """
+    if how.get("network") is None:
+        return "lifted by what does not say how"
+    used = how["windows"] if how["windows"] != "newest" else "for the newest frame each"
+    rates = how["source_fps"], how["network_fps"]
+    return "; ".join(
+        (
+            f"lifted by {how['network']}: windows of {how['window']} frames, {used}, "
+            f"stride {how['stride']}",
+            f"{rates[1]:g} frames a second"
+            if rates[0] == rates[1]
+            else f"resampled from {rates[0]:g} to {rates[1]:g} frames a second",
+            f"exchanged sides {'put back' if how['repair'] else 'left'}",
+            f"confidence {'read' if how['confidence'] else 'not read'}",
+        )
+    )
 
 
 def flips(flip: bool) -> str:

@@ -240,8 +240,8 @@ def export_onnx(
         batch: the only number of windows that the graph takes; any number if not given.
         tolerance: largest distance of a joint from torch with the weights as trained, metres;
             ``TOLERANCES`` if not given.
-        windows: (B, F, 17, 2) normalised windows on which the graph is compared with torch, beside
-            random ones and those of moving persons.
+        windows: (B, F, 17, 2 or 3) normalised windows on which the graph is compared with torch,
+            beside random ones and those of moving persons.
         motions: motion capture to compare and calibrate on; people made from formulas if not given.
 
     Raises:
@@ -308,7 +308,7 @@ def build(
     if weights in ("float32", "int8"):
         freeze(network)
     # Two, since torch takes a batch of one for a constant.
-    inputs = {"x": torch.zeros(2, loaded.about.window, 17, 2)}
+    inputs = {"x": torch.zeros(2, loaded.about.window, 17, loaded.about.channels)}
     fixed: dict[str, npt.NDArray[np.float32]] = {}
     if raw:
         network = RawNetwork(network, loaded.about.normalisation)
@@ -357,8 +357,8 @@ def in_onnxruntime(path: Path) -> Network:
 
 
 def _windows(loaded: Loaded, windows: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32]:
-    """Normalised windows (B, F, 17, 2): noise, the sample's, and the caller's."""
-    shape = (loaded.about.window, 17, 2)
+    """Normalised windows (B, F, 17, 2 or 3): noise, the sample's, and the caller's."""
+    shape = (loaded.about.window, 17, loaded.about.channels)
     noise = np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32)
     parts = [noise, loaded.sample.windows[:4]]
     if windows is not None:

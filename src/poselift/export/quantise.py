@@ -92,7 +92,7 @@ def calibrate(
     windows: Float32Array,
     fixed: Mapping[str, Float32Array] = NOTHING,
 ) -> dict[str, Range]:
-    """Ranges of what comes into the layers over (B, F, 17, 2) windows, by the value's name."""
+    """Ranges of what comes into the layers over (B, F, 17, 2 or 3) windows, by the value's name."""
     names = sorted({layer.source for layer in layers})
     watched = onnx.ModelProto()
     watched.CopyFrom(proto)
@@ -274,7 +274,7 @@ def quantise(
 
     Args:
         proto: graph in float32.
-        windows: (B, F, 17, 2) to calibrate on.
+        windows: (B, F, 17, 2 or 3) to calibrate on.
         loses: whether a network loses too much.
         fixed: see :func:`session`.
 

@@ -19,7 +19,7 @@ from poselift.skeleton import H36M_17
 
 Float32Array = npt.NDArray[np.float32]
 Network = Callable[[Float32Array], Float32Array]
-"""(B, F, 17, 2) 2D joints -> (B, n, 17, 3) metres."""
+"""(B, F, 17, 2 or 3) 2D joints -> (B, n, 17, 3) metres."""
 
 _ROOT = H36M_17.index("pelvis")
 _KINDS = ("walk", "turn", "squat", "wave")
@@ -31,7 +31,7 @@ class Sample:
 
     Args:
         pixels: (B, F, 17, 2) in images of `poselift.evaluation.mocap.IMAGE_SIZE`, with the errors
-            of a detector.
+            of a detector; and a confidence made up, for a network that reads one.
         joints: (B, n, 17, 3) true joints relative to the pelvis, metres, camera frame.
         about: the network that they are for.
     """
@@ -45,7 +45,7 @@ class Sample:
 
     @property
     def windows(self) -> Float32Array:
-        """(B, F, 17, 2) normalised, as the network reads them."""
+        """(B, F, 17, 2 or 3) normalised, as the network reads them."""
         x: Float32Array = normalise(self.pixels, IMAGE_SIZE, self.about.normalisation)
         return np.ascontiguousarray(x, dtype=np.float32)
 
@@ -65,7 +65,9 @@ def sample(about: About, count: int, motions: Sequence[Motion] = (), first: int 
         first: number of the first window. Samples ``first`` apart by more than ``count`` share
             none: one to calibrate on and one to measure on.
     """
-    pixels = np.empty((count, about.window, 17, 2), dtype=np.float32)
+    pixels = np.empty((count, about.window, 17, about.channels), dtype=np.float32)
+    rng = np.random.default_rng(first)
+    pixels[..., 2:] = rng.uniform(0.3, 1.0, size=pixels[..., 2:].shape)
     joints = np.empty((count, about.num_out, 17, 3), dtype=np.float32)
     offset = output_offset(about.window, about.num_out, about.target)
     for row, (motion, view, start) in zip(
@@ -75,7 +77,7 @@ def sample(about: About, count: int, motions: Sequence[Motion] = (), first: int 
         index = np.clip(np.round(frames * motion.fps / about.fps), 0, motion.num_frames - 1)
         part = _part(motion, index.astype(np.int64))
         exact = project_views(part)[view]
-        pixels[row] = detector_noise(f"{motion.name}/{start}", view, exact)
+        pixels[row, ..., :2] = detector_noise(f"{motion.name}/{start}", view, exact)
         shown = camera_joints(part)[view, offset : offset + about.num_out]
         joints[row] = shown - shown[:, _ROOT : _ROOT + 1]
     return Sample(pixels, joints, about)

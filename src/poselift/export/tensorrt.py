@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from poselift.checkpoints import About
 from poselift.data.mocap import Motion
 from poselift.export.onnx import ExportReport, Loaded, Weights, build, export_onnx
 from poselift.export.quantise import Layer, Range, calibrate
@@ -57,15 +58,15 @@ def export_tensorrt(
         files.append(cache)
         flags += f" --calib={cache.name}"
     recipe = path.with_suffix(".trtexec.txt")
-    shapes = "" if batch else _shapes(INPUTS[0] if raw else "x", loaded.about.window)
+    shapes = "" if batch else _shapes(INPUTS[0] if raw else "x", loaded.about)
     write_text(recipe, _recipe(path, shapes + flags))
     return report, (recipe, *files)
 
 
-def _shapes(name: str, window: int) -> str:
+def _shapes(name: str, about: About) -> str:
     """How many windows a free batch may have."""
     return "".join(
-        f" --{which}Shapes={name}:{count}x{window}x17x2"
+        f" --{which}Shapes={name}:{count}x{about.window}x17x{about.channels}"
         for which, count in (("min", 1), ("opt", 1), ("max", MOST_WINDOWS))
     )
 

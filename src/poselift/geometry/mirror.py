@@ -17,7 +17,8 @@ def mirror_keypoints(
 ) -> FloatArray:
     """Mirror 2D joints (..., J, 2), pixels, in an image ``width`` pixels wide: x -> width - x.
 
-    Left and right joints swap, so that the result is again a person; twice is the identity.
+    Left and right joints swap, so that the result is again a person; twice is the identity. What
+    stands behind x and y, such as a confidence, goes with its joint.
     """
     out = keypoints[..., list(skeleton.mirror_indices), :]
     out[..., 0] = width - out[..., 0]

@@ -24,12 +24,13 @@ def normalise(pixels: Any, image_size: tuple[float, float], kind: Normalisation)
     side, which tells the viewing direction whether the video is upright or not.
 
     Args:
-        pixels: (B, T, 17, 2) windows in pixels, an array or a tensor, no NaN.
+        pixels: (B, T, 17, 2) windows in pixels, an array or a tensor, no NaN. A third number of
+            each joint, its confidence, stays as it is.
         image_size: (width, height) in pixels.
         kind: which normalisation.
 
     Returns:
-        (B, T, 17, 2), of the type that came in.
+        (B, T, 17, 2 or 3), of the type that came in.
 
     Raises:
         UsageError: unknown ``kind``.
@@ -40,6 +41,10 @@ def normalise(pixels: Any, image_size: tuple[float, float], kind: Normalisation)
     """
     if kind not in get_args(Normalisation):
         raise UsageError(f"normalisation {kind!r}", f"one of {get_args(Normalisation)}")
+    if pixels.shape[-1] == 3:
+        out = pixels + 0.0  # a copy
+        out[..., :2] = normalise(pixels[..., :2], image_size, kind)
+        return out
     width, height = image_size
     unit = width if kind == "screen" else max(width, height)
     screen = pixels * (2.0 / unit)

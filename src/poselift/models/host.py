@@ -46,6 +46,7 @@ class VideoHost(nn.Module):
         levels: each maps tokens to tokens of the same shape.
         dim: C, channels of a token.
         qkv_bias: whether queries, keys and values of its attention have a bias.
+        reads_confidence: whether it has a place for a third number of each joint.
         position_std: standard deviation of positional embeddings before training.
     """
 
@@ -53,6 +54,7 @@ class VideoHost(nn.Module):
     levels: nn.ModuleList
     dim: int
     qkv_bias: ClassVar[bool] = True
+    reads_confidence: ClassVar[bool] = False
     position_std: float = 0.0
 
     @abstractmethod

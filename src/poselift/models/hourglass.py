@@ -86,6 +86,7 @@ class Hourglass(nn.Module):
         for level, frames in zip(before, keep, strict=True):
             host.keep_frames(level, frames)
         self.host = host
+        self.reads_confidence = host.reads_confidence
         self.prune = prune
         self.recovery = recover.build(host) if recover else None
         positions = [self.recovery.kept_positions(k) for k in keep] if self.recovery else []

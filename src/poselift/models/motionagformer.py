@@ -234,6 +234,7 @@ class MotionAGFormer(VideoHost):
     """The network. See :class:`MotionAGFormerConfig` and the head of this file."""
 
     qkv_bias = False
+    reads_confidence = True
 
     def __init__(self, config: MotionAGFormerConfig) -> None:
         super().__init__()

@@ -92,6 +92,8 @@ class MotionBERTLevel(nn.Module):
 class MotionBERT(VideoHost):
     """The network. See :class:`MotionBERTConfig` and the head of this file."""
 
+    reads_confidence = True
+
     def __init__(self, config: MotionBERTConfig) -> None:
         super().__init__()
         self.config = config

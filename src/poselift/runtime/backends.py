@@ -46,7 +46,7 @@ class Backend(Protocol):
     about: About
 
     def __call__(self, x: Float32Array) -> Float32Array:
-        """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
+        """(B, F, 17, 2 or 3) normalised 2D joints -> (B, n, 17, 3) metres."""
 
 
 class OnnxRuntime:
@@ -69,7 +69,7 @@ class OnnxRuntime:
         self._batch = windows.shape[0] if isinstance(windows.shape[0], int) else None
 
     def __call__(self, x: Float32Array) -> Float32Array:
-        """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
+        """(B, F, 17, 2 or 3) normalised 2D joints -> (B, n, 17, 3) metres."""
         return in_pieces(self._run, x, self._batch)
 
     def _run(self, x: Float32Array) -> Float32Array:
@@ -140,7 +140,7 @@ class OpenVino:
         self._batch = count.get_length() if count.is_static else None
 
     def __call__(self, x: Float32Array) -> Float32Array:
-        """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
+        """(B, F, 17, 2 or 3) normalised 2D joints -> (B, n, 17, 3) metres."""
         return self._run(x) if self._batch is None else in_pieces(self._run, x, self._batch)
 
     def _run(self, x: Float32Array) -> Float32Array:
@@ -166,7 +166,7 @@ class LiteRt:
         self._run = open_litert(path, threads)
 
     def __call__(self, x: Float32Array) -> Float32Array:
-        """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
+        """(B, F, 17, 2 or 3) normalised 2D joints -> (B, n, 17, 3) metres."""
         return in_pieces(self._run, x)
 
 
@@ -249,7 +249,7 @@ class _InTorch:
     _network: Any
 
     def __call__(self, x: Float32Array) -> Float32Array:
-        """(B, F, 17, 2) normalised 2D joints -> (B, n, 17, 3) metres."""
+        """(B, F, 17, 2 or 3) normalised 2D joints -> (B, n, 17, 3) metres."""
         with self._torch.inference_mode():
             joints: Float32Array = self._network(self._torch.from_numpy(x)).numpy()
         return joints
@@ -356,7 +356,7 @@ def in_pieces(
 
     Args:
         run: the network.
-        x: (B, F, 17, 2).
+        x: (B, F, 17, 2 or 3).
         batch: the only number of windows that it takes, if there is one: the last is repeated.
     """
     size = batch or PIECE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from poselift import __version__
 from poselift.checkpoints import About
 from poselift.conversion import to_h36m, variants
-from poselift.data.windows import Windows, plan_windows
+from poselift.data.windows import Windows, WindowUse, plan_single, plan_windows
 from poselift.errors import DataError, UsageError
 from poselift.geometry.root import solve_root
 from poselift.keypoints.gaps import GapReport, fill_gaps
@@ -21,7 +21,7 @@ from poselift.runtime.assumptions import Size, chosen_focal, guess_image_size
 from poselift.runtime.backends import open_backend
 from poselift.runtime.blend import Blender
 from poselift.runtime.hold import hold_last
-from poselift.runtime.network import Anchor, PixelNetwork
+from poselift.runtime.network import Anchor, PixelNetwork, with_scores
 from poselift.runtime.resample import Times, grid, interpolate, stretches
 from poselift.runtime.store import find
 from poselift.skeleton import H36M_17
@@ -51,6 +51,9 @@ class Lifter:
             each frame of the source, since an earlier frame may not know of a later one.
         flip: average with the mirrored prediction of the mirrored input: twice the time, a
             little more exact.
+        windows: ``"blended"`` as above; ``"centre"``, each frame as the middle prediction of a
+            window of its own; ``"tiled"``, windows side by side; or ``"published"``, as the field
+            measures: tiled for a network that predicts its whole window, centre for any other.
 
     Raises:
         UsageError: unknown model or backend, or a value out of its range.
@@ -66,13 +69,15 @@ class Lifter:
         *,
         stride: int | None = None,
         flip: bool = False,
+        windows: WindowUse = "blended",
     ) -> None:
         stored = find(model)
         loaded = open_backend(stored, backend, threads)
         self._name = stored.name
         self._about = loaded.about
         self._network = PixelNetwork(loaded, bool(flip))
-        self._stride = _checked_stride(stride, self._about)
+        self._windows = _chosen_windows(windows, self._about)
+        self._stride = _checked_stride(stride, self._windows, self._about)
 
     @property
     def about(self) -> About:
@@ -123,6 +128,8 @@ class Lifter:
             source, sides = repair_sides(source)
         filled, gaps = fill_gaps(source)
         keypoints = hold_last(source.keypoints) if newest else filled.keypoints
+        # A joint that was filled in has the score 0.
+        keypoints = with_scores(keypoints, source.scores, self._about)
         size = pose.image_size or _guessed_size(source, causal=newest)
         focal_px = chosen_focal(focal, size)
         if newest:
@@ -145,7 +152,9 @@ class Lifter:
                 **describe(self._name, self._about, pose.source),
                 **describe_layout(pose.skeleton.name, variant),
                 **describe_camera(pose.image_size, size, focal, focal_px),
+                "windows": self._windows,
                 "stride": self._stride,
+                "repair": repair and not newest,
                 "flip": self._network.flip,
                 "gaps": _describe_gaps(gaps, sides),
             },
@@ -169,7 +178,7 @@ class Lifter:
     def _lift_blended(
         self, keypoints: _Joints, present: _Mask, times: Times, size: Size
     ) -> _Joints:
-        """Overlapping windows at the network's frame rate, blended: (P, T, 17, 3)."""
+        """Windows at the network's frame rate, overlapping ones blended: (P, T, 17, 3)."""
         about = self._about
         # What is more than a window away tells nothing, and no lines are drawn through hours. One
         # frame alone has no rate.
@@ -190,13 +199,16 @@ class Lifter:
         if regular is not times:
             keypoints = interpolate(keypoints, times, regular)
         persons, frames = keypoints.shape[:2]
-        plan = plan_windows(frames, about.window, about.num_out, self._stride, about.target)
+        if self._windows == "blended":
+            plan = plan_windows(frames, about.window, about.num_out, self._stride, about.target)
+        else:
+            plan = plan_single(frames, about.window, about.num_out, self._windows == "tiled")
         person, window = _needed(plan, present, times, regular)
         blender = Blender(persons, frames, about.num_out, len(H36M_17))
         for start in range(0, len(person), self._chunk):
             p, w = person[start : start + self._chunk], window[start : start + self._chunk]
             chunk = plan[w]
-            pixels = keypoints[p[:, None], chunk.inputs]  # (W, F, 17, 2)
+            pixels = keypoints[p[:, None], chunk.inputs]  # (W, F, 17, 2 or 3)
             blender.add(p, chunk.outputs, self._network(pixels, size))
         joints = blender.result()
         if regular is times:
@@ -235,6 +247,7 @@ def describe(name: str, about: About, source: str) -> dict[str, Any]:
         "network_fps": about.fps,
         "window": about.window,
         "normalisation": about.normalisation,
+        "confidence": about.confidence,
         "target": about.target,
     }
 
@@ -276,7 +289,26 @@ def _guessed_size(pose: Pose2D, causal: bool) -> Size:
     return guess_image_size(keypoints)
 
 
-def _checked_stride(stride: int | None, about: About) -> int:
+def _chosen_windows(windows: WindowUse, about: About) -> str:
+    """``blended``, ``centre``, ``tiled`` or ``newest``."""
+    if windows not in get_args(WindowUse):
+        raise UsageError(f"windows={windows!r}", f"one of {', '.join(get_args(WindowUse))}")
+    if about.target == "newest":
+        if windows in ("centre", "tiled"):
+            raise UsageError(
+                f"windows={windows!r}", "blended or published, for a network for the newest frame"
+            )
+        return "newest"
+    if windows == "published":
+        return "tiled" if about.num_out == about.window else "centre"
+    return windows
+
+
+def _checked_stride(stride: int | None, windows: str, about: About) -> int:
+    if windows in ("centre", "tiled"):
+        if stride is not None:
+            raise UsageError(f"stride={stride!r} with windows={windows!r}", "one of the two")
+        return about.num_out if windows == "tiled" else 1
     if stride is None:
         whole_window = about.num_out == about.window and about.target == "centre"
         return max(1, about.num_out // 3) if whole_window else 1

@@ -39,6 +39,8 @@ class PixelNetwork:
     def __call__(self, pixels: FloatArray, image_size: Size) -> npt.NDArray[np.float32]:
         """(B, F, 17, 2) pixels without NaN -> (B, n, 17, 3) metres, the pelvis exactly zero.
 
+        A network that reads confidence gets it as a third number of each joint.
+
         Raises:
             CheckpointError: the network gives no numbers, as with damaged weights.
             DataError: it does so for keypoints far outside of any image.
@@ -54,7 +56,7 @@ class PixelNetwork:
         joints = self.backend(np.ascontiguousarray(x, dtype=np.float32))
         if np.isfinite(joints).all():
             return joints
-        farthest = np.abs(pixels).max()
+        farthest = np.abs(pixels[..., :2]).max()
         if farthest > _FAR * max(image_size):
             raise DataError(
                 f"a keypoint at {farthest:.3g} pixels in an image of {max(image_size)}",
@@ -65,6 +67,17 @@ class PixelNetwork:
             "finite weights",
             "train, export or download it again",
         )
+
+
+def with_scores(keypoints: FloatArray, scores: FloatArray, about: About) -> FloatArray:
+    """What a network reads of a clip: (P, T, 17, 2) pixels, and (P, T, 17) scores if it does.
+
+    Returns:
+        (P, T, 17, 2 or 3).
+    """
+    if not about.confidence:
+        return keypoints
+    return np.concatenate([keypoints, scores[..., None]], axis=-1, dtype=keypoints.dtype)
 
 
 @dataclass(frozen=True)
@@ -125,13 +138,13 @@ class Anchor:
         """Windows around moments.
 
         Args:
-            keypoints: (P, T, 17, 2) pixels without NaN.
+            keypoints: (P, T, 17, 2 or 3) pixels without NaN, and confidence.
             times: (T,) seconds.
             at: (W,) seconds, one moment for each window.
 
         Returns:
-            (P * W, F, 17, 2) pixels, all windows of the first person first.
+            (P * W, F, 17, 2 or 3), all windows of the first person first.
         """
         moments = (at[:, None] + self.offsets).ravel()  # (W F,)
-        around = interpolate(keypoints, times, moments)  # (P, W F, 17, 2)
+        around = interpolate(keypoints, times, moments)  # (P, W F, 17, 2 or 3)
         return around.reshape(-1, self.about.window, *keypoints.shape[2:])

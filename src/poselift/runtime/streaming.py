@@ -17,7 +17,7 @@ from poselift.runtime.assumptions import Size, chosen_focal, guess_image_size
 from poselift.runtime.backends import open_backend
 from poselift.runtime.hold import HoldLast
 from poselift.runtime.lifter import describe, describe_camera, describe_layout
-from poselift.runtime.network import Anchor, PixelNetwork
+from poselift.runtime.network import Anchor, PixelNetwork, with_scores
 from poselift.runtime.store import find
 from poselift.skeleton import H36M_17
 
@@ -202,7 +202,8 @@ class StreamingLifter:
         joints = np.full((*keypoints.shape[:3], 3), np.nan, dtype=np.float32)  # (P, 1, 17, 3)
         size = self._size or (1, 1)  # not used before anything was seen
         if present.any():
-            windows = self._anchor.windows(buffer.filled[present], buffer.times, times)
+            read = with_scores(buffer.filled[present], buffer.scores[present], self._about)
+            windows = self._anchor.windows(read, buffer.times, times)
             joints[present, 0] = self._network(windows, size)[:, self._anchor.output]
         focal = chosen_focal(self._focal, size)
         root = solve_root(joints, keypoints, focal, np.array(size) / 2, scores)

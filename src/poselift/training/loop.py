@@ -8,6 +8,7 @@ several processes, each with its share of every batch, do what one does with all
 from __future__ import annotations
 
 import math
+import os
 import time
 import warnings
 from abc import ABC, abstractmethod
@@ -19,6 +20,8 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch import Tensor, nn
 
 from poselift.errors import DataError, UsageError
@@ -63,7 +66,7 @@ class Task(ABC):
         columns: names of what :meth:`checkpoint` measures.
         loss_name: what the shown loss is called in the curves.
         steps_per_epoch: optimiser steps of an epoch.
-        belongs_to: what of the data must be the same to continue a run.
+        belongs_to: what of data and first weights must be the same to continue a run.
     """
 
     network: nn.Module
@@ -116,16 +119,38 @@ def create_fabric(
         nodes: machines.
 
     Raises:
-        UsageError: the machine does not have them.
+        UsageError: the machine does not have them, or they are not what a launcher has started.
     """
     try:
+        _check_launch(devices, nodes)
         return Fabric(
             accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision
         )
+    except UsageError:
+        raise
     except Exception as error:  # Fabric and torch have half a dozen for it
         raise UsageError(
             f"{devices} devices of accelerator {accelerator!r}: {error}", "what this machine has"
         ) from error
+
+
+def _check_launch(devices: int, nodes: int) -> None:
+    """Fabric itself would wait for other machines, or train as many times as it was started."""
+    for launcher in (TorchElasticEnvironment, SLURMEnvironment):
+        if launcher.detect():
+            started = launcher().world_size()
+            if started != devices * nodes:
+                name = "torchrun" if launcher is TorchElasticEnvironment else "SLURM"
+                raise UsageError(
+                    f"{devices} devices on {nodes} machines in {started} processes of {name}",
+                    "as many",
+                    "give --devices the processes on each machine, and --nodes the machines",
+                )
+            return
+    if nodes > 1 and not os.environ.keys() & {"NODE_RANK", "GROUP_RANK"}:
+        raise UsageError(
+            f"{nodes} machines and nothing that starts processes on them", "torchrun or SLURM"
+        )
 
 
 def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: Report) -> None:

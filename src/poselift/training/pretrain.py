@@ -30,7 +30,13 @@ from poselift.training.poseclr import (
     info_nce,
 )
 from poselift.training.recipe import Recipe
-from poselift.training.supervised import Clips, check_subjects, describe, fingerprint
+from poselift.training.supervised import (
+    Clips,
+    check_confidence,
+    check_subjects,
+    describe,
+    fingerprint,
+)
 
 HELD_OUT = 512
 """Windows of the validation motions that the features are measured on."""
@@ -98,6 +104,7 @@ class _Contrast(Task):
             )
         torch.manual_seed(settings.seed)
         encoder = models.create(recipe.model.name, **recipe.model.options)
+        check_confidence(recipe, encoder)
         self.head = freeze(encoder, head=True)
         self.network: Embedding = fabric.to_device(Embedding(encoder, config.hidden))  # type: ignore[assignment]
         # At the rate of the first updates all features would drift together, away from the queue.

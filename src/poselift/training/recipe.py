@@ -144,7 +144,9 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Args:
         path: TOML file.
-        overrides: ``section.key=value``, values in TOML syntax; a bare word is a text.
+        overrides: ``section.key=value``, values in TOML syntax; a bare word is a text. With
+            another ``data.set`` the recipe no longer says ``about.licence`` and
+            ``about.acknowledgement``, unless they are given too.
 
     Raises:
         DataError: the file cannot be read.
@@ -155,8 +157,12 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: {error}", "a recipe in TOML") from error
+    data_set = _data_set(content)
     for override in overrides:
         _apply(content, override)
+    if _data_set(content) != data_set:
+        # What the file says of its data is not true of these.
+        _drop_terms(content, overrides)
     recipe = _build(Recipe, content, "")
     assert isinstance(recipe, Recipe)
     return recipe
@@ -183,6 +189,19 @@ def _apply(content: dict[str, Any], override: str) -> None:
         if not isinstance(content, dict):
             raise UsageError(f"override {override!r}", "section.key=value")
     content[last] = value
+
+
+def _data_set(content: Mapping[str, Any]) -> Any:
+    data = content.get("data")
+    return data.get("set", "mocap") if isinstance(data, dict) else "mocap"
+
+
+def _drop_terms(content: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    about = content.get("about")
+    for key in ("licence", "acknowledgement"):
+        given = any(override.startswith(f"about.{key}=") for override in overrides)
+        if isinstance(about, dict) and not given:
+            about.pop(key, None)
 
 
 def _build(kind: type[Any], content: Any, where: str) -> Any:

@@ -22,7 +22,7 @@ def save_state(folder: Path, recipe: Recipe, data: int, state: Mapping[str, Any]
     Args:
         folder: of the run.
         recipe: must be the same to continue, all but its text.
-        data: a number that must be the same too.
+        data: a number of the data and first weights, which must be the same too.
         state: tensors, numbers, and dictionaries and lists of them.
     """
     belongs_to = {"recipe": _decisive(recipe).to_dict(), "data": data}
@@ -36,7 +36,7 @@ def load_state(folder: Path, recipe: Recipe, data: int) -> dict[str, Any] | None
     A setting that poselift did not have yet when the file was written had its default.
 
     Raises:
-        CheckpointError: the file is damaged, or of another recipe or other data.
+        CheckpointError: the file is damaged, or of another recipe, other data or first weights.
     """
     path = folder / STATE_FILE
     if not path.exists():
@@ -57,7 +57,7 @@ def load_state(folder: Path, recipe: Recipe, data: int) -> dict[str, Any] | None
         same = False
     if not same:
         raise CheckpointError(
-            f"{path}: belongs to another recipe or other data",
+            f"{path}: belongs to another recipe, other data or other weights to start from",
             "those that began the run",
             "choose another folder or delete the file",
         )

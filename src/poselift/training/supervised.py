@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from poselift import __version__, models
+from poselift.checkpoints import WEIGHTS_FILE
 from poselift.data.bank import MotionBank
 from poselift.data.batches import Batches
 from poselift.data.clips import PairedClip, Unit
@@ -21,6 +22,7 @@ from poselift.data.labelled import choose_labelled
 from poselift.data.mocap import Motion
 from poselift.data.paired import PairedBank, PairedBatches
 from poselift.errors import DataError, UsageError
+from poselift.files import read_bytes
 from poselift.models.checkpoint import save_checkpoint
 from poselift.models.hourglass import Hourglass
 from poselift.models.recovery import take
@@ -101,6 +103,15 @@ def check_subjects(
         )
 
 
+def check_confidence(recipe: Recipe, network: nn.Module) -> None:
+    """Raise ``UsageError`` if the recipe gives confidence to a network that has no place for it."""
+    if recipe.data.reads_confidence and not getattr(network, "reads_confidence", False):
+        raise UsageError(
+            f"data.paired.confidence = true for {recipe.model.name}",
+            "a network that reads confidence, such as motionbert or motionagformer",
+        )
+
+
 def describe(recipe: Recipe, fps: float, **provenance: int) -> dict[str, Any]:
     """What ``config.json`` says of any network that a recipe made."""
     return {
@@ -108,15 +119,23 @@ def describe(recipe: Recipe, fps: float, **provenance: int) -> dict[str, Any]:
         "fps": fps,
         "normalisation": recipe.data.normalisation,
         "target": recipe.data.target,
+        "confidence": recipe.data.reads_confidence,
         "licence": recipe.about.get("licence", "not stated"),
         "acknowledgement": recipe.about.get("acknowledgement", ""),
         "provenance": {"poselift": __version__, "recipe": recipe.to_dict(), **provenance},
     }
 
 
-def fingerprint(clips: Sequence[Motion | PairedClip]) -> int:
-    """A number that other data hardly have."""
-    return zlib.crc32(b"".join(clip.joints.tobytes() for clip in clips))
+def fingerprint(clips: Sequence[Motion | PairedClip], init: str | Path | None = None) -> int:
+    """A number that other data, or other weights to start from, hardly have."""
+    crc = 0
+    for clip in clips:
+        arrays = [clip.joints]
+        if isinstance(clip, PairedClip):
+            arrays += [array for array in (clip.keypoints, clip.scores) if array is not None]
+        for array in arrays:
+            crc = zlib.crc32(array.tobytes(), crc)
+    return crc if init is None else zlib.crc32(read_bytes(Path(init) / WEIGHTS_FILE), crc)
 
 
 class _Lifting(Task):
@@ -131,6 +150,7 @@ class _Lifting(Task):
         settings = recipe.train
         torch.manual_seed(settings.seed)
         network = models.create(recipe.model.name, **recipe.model.options)
+        check_confidence(recipe, network)
         if init is not None:
             start_from(init, network, recipe.data.normalisation, settings.anew)
         self.still: list[nn.Module] = []
@@ -153,7 +173,7 @@ class _Lifting(Task):
         data = _prepare(recipe, network.config, every_frame, train, validation, fabric.device)
         self.data = data
         self.steps_per_epoch = data.steps_per_epoch
-        self.belongs_to = fingerprint([*train, *validation])
+        self.belongs_to = fingerprint([*train, *validation], init)
         unit = "mm" if data.unit == "metres" else "thousandths"
         self.loss_name = f"loss_{unit}"
         self.columns = tuple(f"val_{name}_{unit}" for name in data.validation.inputs)
