@@ -27,6 +27,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from poselift.export.compact import compact, rounded
 from poselift.export.sample import Network
+from poselift.runtime.backends import EXACT_INT8
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -134,6 +135,7 @@ def opened(proto: onnx.ModelProto) -> onnxruntime.InferenceSession:
     """A graph in ONNX Runtime, on the CPU."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors come as exceptions
+    options.add_session_config_entry(*EXACT_INT8)
     return onnxruntime.InferenceSession(
         proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
@@ -176,7 +178,9 @@ def quantised(
         name = f"{layer.node}.weight"
         _add(constants, f"{name}.int8", whole.astype(np.int8))
         _add(constants, f"{name}.step", steps)
-        parts = [f"{name}.int8", f"{name}.step", _zeros(len(steps), constants)]
+        # Without zeros ONNX Runtime computes in float; shared ones it cannot make unsigned.
+        _add(constants, f"{name}.zeros", np.zeros(len(steps), np.int8))
+        parts = [f"{name}.int8", f"{name}.step", f"{name}.zeros"]
         nodes.append(helper.make_node("DequantizeLinear", parts, [name], axis=1))
         inputs = [source, name]
         if node.op_type == "Gemm":
@@ -194,13 +198,6 @@ def quantised(
 
 def _add(constants: dict[str, TensorProto], name: str, value: npt.NDArray[np.generic]) -> None:
     constants[name] = numpy_helper.from_array(np.asarray(value), name)
-
-
-def _zeros(count: int, constants: dict[str, TensorProto]) -> str:
-    """The name of zeros, held once: without them ONNX Runtime computes in float."""
-    name = f"zeros.{count}"
-    _add(constants, name, np.zeros(count, np.int8))
-    return name
 
 
 def _quantise_input(
