@@ -168,14 +168,24 @@ def test_two_processes_speak_with_one_voice(recipe, capture, tmp_path):
     [
         ({}, ("--nodes", 2), "nothing that starts processes on them; expected torchrun or SLURM"),
         (
-            {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2"},
+            {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"},
             (),
-            "1 devices on 1 machines in 2 processes of torchrun",
+            "in a run of 2 processes, 2 on each machine; expected as many as torchrun starts",
+        ),
+        (
+            {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"},
+            ("--nodes", 2),
+            "1 devices on each of 2 machines, in a run of 2 processes, 2 on each machine",
+        ),
+        (
+            {"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "4", "SLURM_STEP_ID": "0"},
+            ("--devices", 2),
+            "in a run of 4 processes, 4 on each machine; expected as many as srun starts",
         ),
         (
             {"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "4"},
-            ("--devices", 2),
-            "2 devices on 1 machines in 4 processes of SLURM",
+            ("--devices", 4),
+            "in a run of 1 processes, 1 on each machine; expected as many as srun starts",
         ),
     ],
 )
@@ -190,3 +200,11 @@ def test_processes_that_nothing_has_started(
     assert (done.code, done.err.count("\n")) == (2, 1), done.err
     assert message in done.err
     assert not run.exists()
+
+
+def test_a_script_of_slurm_trains_in_one_process(command, recipe, capture, tmp_path, monkeypatch):
+    for name, value in {"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "4"}.items():
+        monkeypatch.setenv(name, value)
+    argv = ("train", recipe, "--data", capture, "-o", tmp_path / "run", "--accelerator", "cpu")
+    done = command(*argv)
+    assert done.code == 0, done.err

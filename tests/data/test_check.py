@@ -331,6 +331,7 @@ def test_mpi_inf_3dhp_training(folder, tmp_path, change, message):
         (lambda t: t["source"].__setitem__(0, "walk"), "sources walk"),
         (lambda t: t["source"].__setitem__(0, "s_01_act_05_subact_02_ca_01"), "subjects S1;"),
         (lambda t: t["confidence"].fill(np.nan), "confidence that are no number"),
+        (lambda t: t.update(confidence=t["confidence"] * 100), "to 100; expected 0 to 1"),
         (lambda t: t["action"].pop(), "keys of lengths"),
         (lambda t: t.update({key: [] for key in t}), "expected one length, at least 1"),
     ],

@@ -198,7 +198,12 @@ def test_an_undefined_action_makes_no_average(clips):
 def test_the_table_names_the_protocol(clips):
     table = evaluate_h36m(Oracle(clips), clips, "cpn_ft_h36m_dbb").table()
     assert table.startswith("protocol h36m, no flip averaging; millimetres\n")
-    assert "lifted by what does not say how" in table
+    assert "lifter not described" in table
+
+    def mine(pose: Pose2D) -> Pose3D:
+        return Pose3D(clips[0].joints[None], meta={"network": "mine", "window": 9})
+
+    assert "lifted by mine, which does not say how" in evaluate_h36m(mine, clips[:1], "gt").table()
     for words in ("keypoints: cpn_ft_h36m_dbb", "subjects: S11, S9", "actions: 2 of 15", "average"):
         assert words in table
     assert max(len(line) for line in table.splitlines()[6:]) <= 100

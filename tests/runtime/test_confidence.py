@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ import torch
 from poselift import models
 from poselift.errors import CheckpointError
 from poselift.export.onnx import export_onnx
+from poselift.export.torchscript import export_torchscript
 from poselift.geometry.mirror import mirror_joints
 from poselift.geometry.normalise import normalise
 from poselift.poses import Pose2D
@@ -105,6 +108,18 @@ def test_streaming_gives_what_lifting_gives(make_checkpoint: Make, tmp_path: Pat
 def test_a_raw_graph_reads_them_too(folder: Path, tmp_path: Path) -> None:
     report = export_onnx(folder, tmp_path / "raw.onnx", raw=True)
     assert report.agreement.largest < 1e-3
+
+
+@pytest.mark.filterwarnings("ignore")  # torch warns of torch
+def test_torchscript_reads_them_too(folder: Path, tmp_path: Path) -> None:
+    report = export_torchscript(folder, tmp_path / "net.pt", "float32")
+    assert report.agreement.largest < 1e-3
+
+
+def test_a_network_is_measured_with_them(folder: Path) -> None:
+    argv = [sys.executable, "-m", "poselift.bench.probe", str(folder / "model.onnx")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "peak_mib" in done.stdout) == (0, True), done.stderr
 
 
 def test_a_config_that_says_neither(make_checkpoint: Make, tmp_path: Path) -> None:

@@ -142,6 +142,26 @@ def test_starts_from_given_weights(
         fit(other, tmp_path / "third", motions[:2], motions[2:], init=first)
 
 
+def test_the_terms_of_the_first_weights_stay(
+    recipe_file: Path, motions: list[Motion], tmp_path: Path
+) -> None:
+    def trained(folder: str, init: str | None, *changes: str) -> dict[str, Any]:
+        recipe = read_recipe(recipe_file, ["train.steps=1", *changes])
+        start = None if init is None else tmp_path / init
+        fit(recipe, tmp_path / folder, motions[:2], motions[2:], init=start)
+        about = json.loads((tmp_path / folder / "config.json").read_text())
+        return {key: about[key] for key in ("licence", "acknowledgement")}
+
+    own = {"licence": "MIT", "acknowledgement": "The data was made up."}
+    assert trained("own", None) == own
+    assert trained("tuned", "own") == own
+    theirs = ["about.licence=academic", "about.acknowledgement=They."]
+    assert trained("other", None, *theirs) == {"licence": "academic", "acknowledgement": "They."}
+    both = {"licence": "MIT; academic", "acknowledgement": "The data was made up.; They."}
+    assert trained("both", "other") == both
+    assert trained("once-more", "both") == both
+
+
 def test_an_hourglass_and_its_host_start_from_each_other(tmp_path: Path) -> None:
     config = {"num_frames": 9, "num_out_frames": 9, "dim": 16, "hidden": 16, "depth": 2}
     steps = {"keep": [3], "before": [1]}

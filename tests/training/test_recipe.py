@@ -100,6 +100,10 @@ def test_another_data_set_has_not_the_terms_of_the_recipes_own(recipe_file: Path
     assert own["licence"] == "MIT"
     other = read_recipe(recipe_file, ["data.set=3dhp", "about.licence=mine"]).about
     assert other == {"expected": own["expected"], "licence": "mine"}
+    same = read_recipe(recipe_file, ["data.set=3dhp", "about.licence=MIT"]).about
+    assert same["licence"] == "MIT"
+    table = ["data={set='3dhp'}", "about={licence='mine', acknowledgement='me'}"]
+    assert read_recipe(recipe_file, table).about == {"licence": "mine", "acknowledgement": "me"}
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def main(path: Path) -> dict[str, float]:
     loading = time.perf_counter()
     network = EXPORTED[path.suffix.lower()](path, 1)
     loaded = time.perf_counter()
-    network(np.zeros((1, network.about.window, 17, 2), np.float32))
+    network(np.zeros((1, network.about.window, 17, network.about.channels), np.float32))
     end = time.perf_counter()
     return {"start_s": end - start, "load_s": loaded - loading, "peak_mib": peak_mib()}
 

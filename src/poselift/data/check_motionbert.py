@@ -18,6 +18,8 @@ from poselift.errors import DataError
 _SOURCE = re.compile(r"s_\d{2}_act_\d{2}_subact_\d{2}_ca_\d{2}")
 _FRAMES = {"train": 1_559_752, "test": 566_920}
 """Of the file that the field uses."""
+_OVER = 0.2
+"""The peak of a detector's heat map may lie a little over 1."""
 _FAR = 100.0
 """Pixels: more between detections and truth is no error of a detector."""
 
@@ -50,7 +52,15 @@ def _check_part(
     N = len(texts["source"])
     pixels = found.array(arrays["joint_2d"], part, "joint_2d", (N, 17, 2))
     image = found.array(arrays["joint3d_image"], part, "joint3d_image", (N, 17, 3))
-    found.array(arrays["confidence"], part, "confidence", (N, 17))
+    confidence = found.array(arrays["confidence"], part, "confidence", (N, 17))
+    if confidence is not None:
+        low, high = float(confidence.min()), float(confidence.max())
+        if low < -_OVER or high > 1 + _OVER:
+            found.problems.append(
+                f"{part}: confidence from {low:.3g} to {high:.3g}; expected 0 to 1"
+            )
+        elif low == high:
+            found.notes.append(f"{part}: confidence {low:.3g} everywhere")
     if pixels is None or image is None:
         return
     found.facts.append(f"{part}: {N} frames")

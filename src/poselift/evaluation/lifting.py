@@ -27,7 +27,8 @@ class Watched:
     """A lifter, and how it lifted as its first result's ``meta`` says.
 
     Attributes:
-        how: the keys `HOW` and ``source_fps``; those that the lifter does not say are ``None``.
+        how: the keys `HOW`, ``None`` for those that the lifter does not say; ``source_fps``; and
+            ``scores``, whether the clip has scores that differ.
     """
 
     def __init__(self, lift: Lift) -> None:
@@ -38,7 +39,8 @@ class Watched:
         """What the lifter gives."""
         lifted = self._lift(pose)
         if not self.how:
-            self.how = {key: lifted.meta.get(key) for key in HOW} | {"source_fps": pose.fps}
+            self.how = {key: lifted.meta.get(key) for key in HOW}
+            self.how |= {"source_fps": pose.fps, "scores": bool(np.ptp(pose.scores) > 0)}
         return lifted
 
 

@@ -102,27 +102,32 @@ def lifting(how: Mapping[str, Any]) -> str:
     """A line on how the lifter lifted, see `poselift.evaluation.lifting.Watched`.
 
     >>> how = {"network": "mixste", "window": 81, "windows": "tiled", "stride": 81}
-    >>> how |= {"network_fps": 50.0, "source_fps": 25.0, "repair": False, "confidence": False}
+    >>> how |= {"network_fps": 50.0, "source_fps": 25.0, "repair": False}
+    >>> how |= {"confidence": True, "scores": False}
     >>> for part in lifting(how).split("; "):
     ...     print(part)
     lifted by mixste: windows of 81 frames, tiled, stride 81
     resampled from 25 to 50 frames a second
     exchanged sides left
-    confidence not read
+    confidence read, of which the data have none
     """
-    if how.get("network") is None:
-        return "lifted by what does not say how"
+    if not how or None in how.values():
+        name = how.get("network")
+        return f"lifted by {name}, which does not say how" if name else "lifter not described"
     used = how["windows"] if how["windows"] != "newest" else "for the newest frame each"
-    rates = how["source_fps"], how["network_fps"]
+    source, fps = how["source_fps"], how["network_fps"]
+    confidence = "read" if how["confidence"] else "not read"
+    if how["confidence"] and not how["scores"]:
+        confidence += ", of which the data have none"
     return "; ".join(
         (
             f"lifted by {how['network']}: windows of {how['window']} frames, {used}, "
             f"stride {how['stride']}",
-            f"{rates[1]:g} frames a second"
-            if rates[0] == rates[1]
-            else f"resampled from {rates[0]:g} to {rates[1]:g} frames a second",
+            f"{fps:g} frames a second"
+            if source == fps
+            else f"resampled from {source:g} to {fps:g} frames a second",
             f"exchanged sides {'put back' if how['repair'] else 'left'}",
-            f"confidence {'read' if how['confidence'] else 'not read'}",
+            f"confidence {confidence}",
         )
     )
 

@@ -59,7 +59,7 @@ def export_torchscript(
         network = _InBfloat16(network)
     with quiet(), torch.inference_mode():
         traced = torch.jit.trace(  # type: ignore[no-untyped-call]  # torch has none here
-            network.eval(), torch.zeros(2, loaded.about.window, 17, 2)
+            network.eval(), torch.zeros(2, loaded.about.window, 17, loaded.about.channels)
         )
         script = torch.jit.freeze(traced)  # the constants alone, not what they come from
     metadata = {key: json.dumps(value) for key, value in loaded.metadata.items()}

@@ -193,7 +193,7 @@ class Lifter:
     def _lift_stretch(
         self, keypoints: _Joints, present: _Mask, times: Times, size: Size
     ) -> _Joints:
-        """The same, without a long gap in the times."""
+        """The same for times without a long gap."""
         about = self._about
         regular = times if about.window == 1 else grid(times, about.fps)
         if regular is not times:

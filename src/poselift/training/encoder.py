@@ -1,7 +1,7 @@
 """Encoder and regression head of a network, and weights to start from.
 
-A network has an encoder if it has ``encode(x)``: (B, F, 17, 2) -> (B, n, J, C), the features in
-front of its regression head. The head is every weight that these features do not depend on.
+A network has an encoder if it has ``encode(x)``: (B, F, 17, 2 or 3) -> (B, n, J, C), the features
+in front of its regression head. The head is every weight that these features do not depend on.
 """
 
 from __future__ import annotations

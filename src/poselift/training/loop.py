@@ -121,13 +121,11 @@ def create_fabric(
     Raises:
         UsageError: the machine does not have them, or they are not what a launcher has started.
     """
+    _check_launch(devices, nodes)
     try:
-        _check_launch(devices, nodes)
         return Fabric(
             accelerator=accelerator, devices=devices, num_nodes=nodes, precision=precision
         )
-    except UsageError:
-        raise
     except Exception as error:  # Fabric and torch have half a dozen for it
         raise UsageError(
             f"{devices} devices of accelerator {accelerator!r}: {error}", "what this machine has"
@@ -135,21 +133,29 @@ def create_fabric(
 
 
 def _check_launch(devices: int, nodes: int) -> None:
-    """Fabric itself would wait for other machines, or train as many times as it was started."""
-    for launcher in (TorchElasticEnvironment, SLURMEnvironment):
-        if launcher.detect():
-            started = launcher().world_size()
-            if started != devices * nodes:
-                name = "torchrun" if launcher is TorchElasticEnvironment else "SLURM"
-                raise UsageError(
-                    f"{devices} devices on {nodes} machines in {started} processes of {name}",
-                    "as many",
-                    "give --devices the processes on each machine, and --nodes the machines",
-                )
-            return
-    if nodes > 1 and not os.environ.keys() & {"NODE_RANK", "GROUP_RANK"}:
+    """Fabric itself would wait for other processes, or train as many times as it was started."""
+    given = os.environ
+    if TorchElasticEnvironment.detect():
+        launcher, here = "torchrun", int(given.get("LOCAL_WORLD_SIZE", devices))
+        started = int(given["WORLD_SIZE"])
+    elif SLURMEnvironment.detect():
+        # A job's script is one process; srun starts the tasks.
+        launcher, here, started = "srun", 1, 1
+        if "SLURM_STEP_ID" in given:
+            here = int(given.get("SLURM_NTASKS_PER_NODE", devices))
+            started = int(given["SLURM_NTASKS"])
+    elif nodes > 1 and not given.keys() & {"NODE_RANK", "GROUP_RANK"}:
         raise UsageError(
             f"{nodes} machines and nothing that starts processes on them", "torchrun or SLURM"
+        )
+    else:
+        return
+    if (here, started) != (devices, devices * nodes):
+        raise UsageError(
+            f"{devices} devices on each of {nodes} machines, in a run of {started} processes, "
+            f"{here} on each machine",
+            f"as many as {launcher} starts",
+            "give --devices the processes on each machine, and --nodes the machines",
         )
 
 
@@ -166,7 +172,7 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
     Raises:
         UsageError: the batch cannot be shared out.
         DataError: the loss is not finite any more.
-        CheckpointError: ``training.pt`` belongs to another recipe or to other data.
+        CheckpointError: ``training.pt`` belongs to another recipe, other data or first weights.
     """
     settings = recipe.train
     share = _share(settings.batch_size, settings.accumulate, fabric)

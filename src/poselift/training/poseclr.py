@@ -127,7 +127,7 @@ class Embedding(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, F, 17, 2) normalised 2D joints -> (B, D), each of length 1."""
+        """(B, F, 17, 2 or 3) normalised 2D joints -> (B, D), each of length 1."""
         return self.projection(self.encoder.encode(x))  # type: ignore[operator]
 
 

@@ -104,7 +104,7 @@ class _Contrast(Task):
             )
         torch.manual_seed(settings.seed)
         encoder = models.create(recipe.model.name, **recipe.model.options)
-        check_confidence(recipe, encoder)
+        check_confidence(recipe, encoder, train)
         self.head = freeze(encoder, head=True)
         self.network: Embedding = fabric.to_device(Embedding(encoder, config.hidden))  # type: ignore[assignment]
         # At the rate of the first updates all features would drift together, away from the queue.

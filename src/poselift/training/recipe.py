@@ -6,6 +6,7 @@ Sections are dataclasses; unknown keys are errors. ``key=value`` overrides such 
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import math
@@ -157,12 +158,14 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: {error}", "a recipe in TOML") from error
-    data_set = _data_set(content)
+    changed = copy.deepcopy(content)
+    for override in overrides:
+        _apply(changed, override)
+    if _data_set(changed) != _data_set(content) and isinstance(content.get("about"), dict):
+        for key in ("licence", "acknowledgement"):  # of the data that the file is for
+            content["about"].pop(key, None)
     for override in overrides:
         _apply(content, override)
-    if _data_set(content) != data_set:
-        # What the file says of its data is not true of these.
-        _drop_terms(content, overrides)
     recipe = _build(Recipe, content, "")
     assert isinstance(recipe, Recipe)
     return recipe
@@ -194,14 +197,6 @@ def _apply(content: dict[str, Any], override: str) -> None:
 def _data_set(content: Mapping[str, Any]) -> Any:
     data = content.get("data")
     return data.get("set", "mocap") if isinstance(data, dict) else "mocap"
-
-
-def _drop_terms(content: Mapping[str, Any], overrides: Sequence[str]) -> None:
-    about = content.get("about")
-    for key in ("licence", "acknowledgement"):
-        given = any(override.startswith(f"about.{key}=") for override in overrides)
-        if isinstance(about, dict) and not given:
-            about.pop(key, None)
 
 
 def _build(kind: type[Any], content: Any, where: str) -> Any:

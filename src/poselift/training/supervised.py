@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from poselift import __version__, models
-from poselift.checkpoints import WEIGHTS_FILE
+from poselift.checkpoints import WEIGHTS_FILE, read_config
 from poselift.data.bank import MotionBank
 from poselift.data.batches import Batches
 from poselift.data.clips import PairedClip, Unit
@@ -71,7 +71,8 @@ def fit(
         DataError: a subject is in both sets, or the training diverged.
         UsageError: the recipe pre-trains, or asks for what cannot be, such as ``train.anew``
             without ``init``.
-        CheckpointError: the folder holds the state of another recipe, or ``init`` does not fit.
+        CheckpointError: the folder holds the state of another recipe, other data or other first
+            weights, or ``init`` does not fit.
     """
     folder = Path(folder)
     if recipe.poseclr is not None:
@@ -103,25 +104,38 @@ def check_subjects(
         )
 
 
-def check_confidence(recipe: Recipe, network: nn.Module) -> None:
-    """Raise ``UsageError`` if the recipe gives confidence to a network that has no place for it."""
-    if recipe.data.reads_confidence and not getattr(network, "reads_confidence", False):
+def check_confidence(recipe: Recipe, network: nn.Module, clips: Clips = ()) -> None:
+    """Raise ``UsageError`` if a recipe with confidence is for a network or clips without."""
+    if not recipe.data.reads_confidence:
+        return
+    if any(isinstance(clip, PairedClip) and clip.scores is None for clip in clips):
+        raise UsageError(
+            "data.paired.confidence = true for 2D joints without scores", "detections with scores"
+        )
+    if not getattr(network, "reads_confidence", False):
         raise UsageError(
             f"data.paired.confidence = true for {recipe.model.name}",
             "a network that reads confidence, such as motionbert or motionagformer",
         )
 
 
-def describe(recipe: Recipe, fps: float, **provenance: int) -> dict[str, Any]:
-    """What ``config.json`` says of any network that a recipe made."""
+def describe(
+    recipe: Recipe, fps: float, init: str | Path | None = None, **provenance: int
+) -> dict[str, Any]:
+    """What ``config.json`` says of any network that a recipe made, from the weights ``init``."""
+    terms = {"licence": "not stated", "acknowledgement": ""}
+    first = {} if init is None else read_config(init)
+    for key, nothing in terms.items():
+        # Those of the first weights hold for what was made of them, too.
+        parts = [recipe.about.get(key, nothing), *str(first.get(key) or "").split("; ")]
+        terms[key] = "; ".join(dict.fromkeys(filter(None, parts)))
     return {
         "skeleton": H36M_17.name,
         "fps": fps,
         "normalisation": recipe.data.normalisation,
         "target": recipe.data.target,
         "confidence": recipe.data.reads_confidence,
-        "licence": recipe.about.get("licence", "not stated"),
-        "acknowledgement": recipe.about.get("acknowledgement", ""),
+        **terms,
         "provenance": {"poselift": __version__, "recipe": recipe.to_dict(), **provenance},
     }
 
@@ -150,7 +164,7 @@ class _Lifting(Task):
         settings = recipe.train
         torch.manual_seed(settings.seed)
         network = models.create(recipe.model.name, **recipe.model.options)
-        check_confidence(recipe, network)
+        check_confidence(recipe, network, train)
         if init is not None:
             start_from(init, network, recipe.data.normalisation, settings.anew)
         self.still: list[nn.Module] = []
@@ -169,6 +183,7 @@ class _Lifting(Task):
             self.network = _Kept(self.lifter)
         every_frame = self.network is not self.lifter
         self.recipe = recipe
+        self.init = init
         self.best = math.inf
         data = _prepare(recipe, network.config, every_frame, train, validation, fabric.device)
         self.data = data
@@ -205,7 +220,7 @@ class _Lifting(Task):
         if best < self.best or not errors:
             self.best = best
             about = {
-                **describe(self.recipe, self.data.fps, step=step),
+                **describe(self.recipe, self.data.fps, self.init, step=step),
                 "unit": self.data.unit,
                 "validation_mm": errors,
             }
