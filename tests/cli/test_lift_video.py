@@ -169,6 +169,7 @@ def interrupt(arguments, folder, number):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < until
         time.sleep(0.01)
+    time.sleep(0.05)  # on a busy machine the file may be there a moment before the command knows
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err
