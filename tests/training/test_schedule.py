@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from poselift.errors import UsageError
+from poselift.training.muon import Muon
 from poselift.training.recipe import read_recipe
 from poselift.training.schedule import Schedule, ScheduleConfig, create_optimisers
 
@@ -51,7 +51,7 @@ def test_optimisers(name: str) -> None:
 def test_muon_takes_the_matrices_between_features() -> None:
     network = torch.nn.Sequential(torch.nn.Linear(2, 32), torch.nn.Linear(32, 64))
     muon, adamw = create_optimisers("muon", network.parameters(), 1e-2, 0.1)
-    assert isinstance(muon, torch.optim.Muon)
+    assert isinstance(muon, Muon)
     assert isinstance(adamw, torch.optim.AdamW)
     taken = [[*group["params"]] for o in (muon, adamw) for group in o.param_groups]
     first, second = network
@@ -68,10 +68,24 @@ def test_muon_takes_the_matrices_between_features() -> None:
     assert float(moved.square().mean().sqrt()) == pytest.approx(0.18, abs=0.03)
 
 
-def test_an_older_torch_has_no_muon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(torch.optim, "Muon")
-    with pytest.raises(UsageError, match=r"2\.9"):
-        create_optimisers("muon", [torch.nn.Parameter(torch.ones(32, 32))], 1e-2, 0.1)
+@pytest.mark.parametrize("shape", [(48, 32), (32, 48), (32, 32)])
+def test_steps_are_those_of_torchs_muon(shape: tuple[int, int]) -> None:
+    """Which computes in bfloat16."""
+    if not hasattr(torch.optim, "Muon"):
+        pytest.skip("torch has one since 2.9")
+    g = torch.Generator().manual_seed(0)
+    start, gradients = torch.randn(shape, generator=g), torch.randn(3, *shape, generator=g)
+    ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    optimisers = (
+        Muon([ours], 1e-2, 0.1),
+        torch.optim.Muon([theirs], 1e-2, 0.1, adjust_lr_fn="match_rms_adamw"),
+    )
+    for gradient in gradients:
+        for parameter, optimiser in zip((ours, theirs), optimisers, strict=True):
+            parameter.grad = gradient.clone()
+            optimiser.step()
+    moved, expected = ours.detach() - start, theirs.detach() - start
+    assert float((moved - expected).norm() / expected.norm()) < 0.02
 
 
 def test_a_training_ends_with_what_comes_first(recipe_file) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from poselift.data.ranges import check_ranges
-from poselift.errors import UsageError
+from poselift.training.muon import Muon
 
 OptimiserName = Literal["adamw", "adam", "amsgrad", "muon"]
 FEATURES = 32
@@ -81,29 +81,20 @@ def create_optimisers(
 ) -> list[torch.optim.Optimizer]:
     """The optimiser of a recipe; two of them where matrices learn by one of their own.
 
-    Muon (Jordan et al., 2024) takes the matrices between features, with its steps scaled to the
-    size of AdamW's (Liu et al., "Muon is Scalable for LLM Training", 2025, section 2.2). AdamW
-    takes the rest: maps from and to coordinates, tables with a row for each joint,
-    positions, biases and norms.
-
-    Raises:
-        UsageError: this torch has no Muon.
+    :class:`poselift.training.muon.Muon` takes the matrices between features. AdamW takes the rest:
+    maps from and to coordinates, tables with a row for each joint, positions, biases and norms.
     """
     parameters = [*parameters]
     if name != "muon":
         kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
         amsgrad = name == "amsgrad"
         return [kind(parameters, rate, weight_decay=weight_decay, amsgrad=amsgrad, fused=True)]
-    if not hasattr(torch.optim, "Muon"):
-        raise UsageError(f"torch {torch.__version__} has no Muon", "torch 2.9 or newer")
     matrices = [p for p in parameters if p.ndim == 2 and min(p.shape) >= FEATURES]
     taken = {*map(id, matrices)}
     rest = [p for p in parameters if id(p) not in taken]
     optimisers: list[torch.optim.Optimizer] = []
     if matrices:
-        optimisers.append(
-            torch.optim.Muon(matrices, rate, weight_decay, adjust_lr_fn="match_rms_adamw")
-        )
+        optimisers.append(Muon(matrices, rate, weight_decay))
     if rest:
         optimisers += create_optimisers("adamw", rest, rate, weight_decay)
     return optimisers
