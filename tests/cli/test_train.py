@@ -208,3 +208,16 @@ def test_a_script_of_slurm_trains_in_one_process(command, recipe, capture, tmp_p
     argv = ("train", recipe, "--data", capture, "-o", tmp_path / "run", "--accelerator", "cpu")
     done = command(*argv)
     assert done.code == 0, done.err
+
+
+def test_it_says_where_bfloat16_is_slow(command, recipe, capture, tmp_path, monkeypatch):
+    argv = ("train", recipe, "--data", capture, "--accelerator", "cpu", "train.steps=1")
+    for capability, precision, slow in (
+        ("AVX2", "bf16-mixed", True),
+        ("AVX2", "32-true", False),
+        ("AVX512", "bf16-mixed", False),
+    ):
+        monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda c=capability: c)
+        run = tmp_path / f"{capability}-{precision}"
+        done = command(*argv, f"train.precision={precision}", "-o", run)
+        assert (done.code, "train.precision=32-true" in done.out) == (0, slow)

@@ -152,6 +152,8 @@ def run_recipe(
     speaks = fabric.is_global_zero
     if speaks:
         print(f"# {args.recipe} -> {output}\n{recipe_text(recipe)}", flush=True)
+        if recipe.train.precision == "bf16-mixed" and _is_slow_in_bf16(fabric):
+            print("# slow: no bfloat16 arithmetic here; train.precision=32-true", flush=True)
     try:
         console = Console(stderr=True)
         with _Bar(console) as bar:
@@ -167,6 +169,13 @@ def run_recipe(
         raise KeyboardInterrupt(again) from None
     if speaks:
         print(f"{output}: {result}")
+
+
+def _is_slow_in_bf16(fabric: Fabric) -> bool:
+    """Whether it is a processor that has to emulate it: a step takes ten times as long."""
+    import torch
+
+    return fabric.device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2"
 
 
 class _Bar:
