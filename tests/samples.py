@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from poselift.data.mocap import JOINT_NAMES, Motion
+from poselift.models.registry import REGISTRY
 from poselift.skeleton import H36M_17
 
 ABOUT = {
@@ -19,6 +20,20 @@ ABOUT = {
     "version": 1,
 }
 """What a checkpoint folder says of its network."""
+
+
+def write_recipe(path: Path, model: str, data: str) -> None:
+    """A recipe that trains the model's very small network for three steps.
+
+    Args:
+        data: lines of section ``data``.
+    """
+    options = ", ".join(f"{key} = {value}" for key, value in REGISTRY[model].tiny.items())
+    path.write_text(
+        f'[model]\nname = "{model}"\noptions = {{ {options} }}\n'
+        "[train]\nsteps = 3\nbatch_size = 4\nvalidate_every = 2\nwarmup = 1\n"
+        f"[data]\n{data}\n"
+    )
 
 
 def write_motion_capture(path: Path, motions: Sequence[Motion]) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from samples import ABOUT, write_motion_capture
+from samples import ABOUT, write_motion_capture, write_recipe
 
 from poselift import keypoints, models
 from poselift.cli.main import main
@@ -76,11 +76,6 @@ def capture(tmp_path_factory) -> Path:
 @pytest.fixture
 def recipe(tmp_path) -> Path:
     """A recipe that trains the very small network for a few steps."""
-    options = ", ".join(f"{key} = {value}" for key, value in REGISTRY["nanohtnet"].tiny.items())
     path = tmp_path / "tiny.toml"
-    path.write_text(
-        f'[model]\nname = "nanohtnet"\noptions = {{ {options} }}\n'
-        "[train]\nsteps = 3\nbatch_size = 4\nvalidate_every = 2\nwarmup = 1\n"
-        '[data]\nnormalisation = "person"\n'
-    )
+    write_recipe(path, "nanohtnet", 'normalisation = "person"')
     return path

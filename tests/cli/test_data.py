@@ -11,9 +11,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from dataset_files import motion, npz_content, write_all, write_npz
+from samples import write_recipe
 
 from poselift.data import h36m, motionbert, mpi_inf_3dhp
-from poselift.models.registry import REGISTRY
 from poselift.skeleton import H36M_17
 
 
@@ -183,13 +183,9 @@ def test_exchanged_sides_are_measured_as_they_come(command, checkpoint, tmp_path
 @pytest.fixture
 def reads_confidence(tmp_path):
     """A recipe for a very small network that reads confidence, on MotionBERT's file."""
-    options = ", ".join(f"{key} = {value}" for key, value in REGISTRY["motionbert"].tiny.items())
     path = tmp_path / "confidence.toml"
-    path.write_text(
-        f'[model]\nname = "motionbert"\noptions = {{ {options} }}\n'
-        "[train]\nsteps = 3\nbatch_size = 4\nwarmup = 1\n"
-        '[data]\nset = "h36m-motionbert"\npaired = { confidence = true }\n'
-    )
+    data = 'set = "h36m-motionbert"\npaired = { confidence = true }'
+    write_recipe(path, "motionbert", data)
     return path
 
 

@@ -27,7 +27,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from poselift.export.compact import compact, rounded
 from poselift.export.sample import Network
-from poselift.runtime.backends import EXACT_INT8
+from poselift.runtime.backends import session_options
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -133,11 +133,8 @@ def session(
 
 def opened(proto: onnx.ModelProto) -> onnxruntime.InferenceSession:
     """A graph in ONNX Runtime, on the CPU."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors come as exceptions
-    options.add_session_config_entry(*EXACT_INT8)
     return onnxruntime.InferenceSession(
-        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        proto.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
     )
 
 

@@ -36,10 +36,6 @@ RAW_KEY = "poselift_raw"
 PRECISION_KEY = "poselift_precision"
 """Metadata of a file for OpenVINO: what it computes in, ``f32`` or ``bf16``."""
 
-EXACT_INT8 = ("session.x64quantprecision", "1")
-"""Setting of ONNX Runtime. On x86-64 without integer dot products (VNNI) its sums of 8-bit products
-would overflow at 16 bits."""
-
 PIECE = 16
 """Windows at once: what a layer leaves of more of them does not fit into a core's cache."""
 
@@ -85,11 +81,7 @@ def open_session(path: Path, threads: int | None = None) -> Any:
     """An ``onnxruntime.InferenceSession`` on the CPU; errors as `OnnxRuntime`."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = checked_threads(threads) or 0
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors come as exceptions
-    options.add_session_config_entry(*EXACT_INT8)
+    options = session_options(threads)
     try:
         return onnxruntime.InferenceSession(
             str(path.resolve()), options, providers=["CPUExecutionProvider"]
@@ -99,6 +91,19 @@ def open_session(path: Path, threads: int | None = None) -> Any:
             f"{path}: ONNX Runtime cannot load it ({str(error)[:300]})",
             "a graph that `poselift export` wrote",
         ) from error
+
+
+def session_options(threads: int | None = None) -> Any:
+    """The ``onnxruntime.SessionOptions`` of every network; errors as `OnnxRuntime`."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = checked_threads(threads) or 0
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors come as exceptions
+    # On x86-64 without integer dot products (VNNI) sums of 8-bit products would overflow.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
 
 
 class OpenVino:
