@@ -31,7 +31,7 @@ VERBS = {
     "evaluate": "measure a network by a named protocol",
     "train": "train a network by a recipe",
     "pretrain": "pre-train an encoder by PoseCLR, without labels",
-    "export": "write a network for a device: ONNX, OpenVINO, TorchScript, TensorRT",
+    "export": "write a network for a device: ONNX, OpenVINO, LiteRT, TorchScript, TensorRT",
     "bench": "measure networks on this machine",
 }
 """Every verb and what it does; ``poselift.cli.VERB`` is its module."""
