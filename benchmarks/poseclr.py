@@ -5,7 +5,9 @@
 For each network and seed: pre-train once by recipes/poseclr-*.toml on all training motion without
 labels; then train with 1, 10 and 100 % of the motion labelled, from scratch and from the
 pre-trained encoder, whole (fine-tuning) or the regression head alone (linear probe), with the same
-number of steps. Three seeds of both networks take three hours of a core.
+number of steps. Three seeds of both networks take three hours of a core with bfloat16 arithmetic;
+without, eight hours in float32 (--pretrain train.precision=32-true --train
+train.precision=32-true).
 
 Labelled motion is seen as in a studio: by cameras at the four azimuths of protocol mocap, about
 1.5 m high. Measured is protocol mocap on the test subjects (seen cameras), and the same with four
