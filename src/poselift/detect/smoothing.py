@@ -1,7 +1,8 @@
 """The causal filters of BlazePose's graph: one-euro for positions, low pass for visibility.
 
 The one-euro filter is that of Casiez, Roussel and Vogel (CHI 2012): a low pass whose cutoff grows
-with speed, so that a resting point does not shake and a moving one does not lag.
+with speed, so that a resting point does not shake and a moving one does not lag. The graph takes
+the speed from the raw values and in sizes of the person, which `geometry.smooth.OneEuro` does not.
 """
 
 from __future__ import annotations
