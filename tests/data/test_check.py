@@ -73,6 +73,28 @@ def test_motion_capture(tmp_path):
     assert "same name" in problems[1]
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p / 1000, r"thighs of 0\.\d+; expected .* in mm .these are m."),
+        (lambda p: p - p[:, :1], "the pelvis lies at the origin"),
+        (lambda p: p - p[:, :1] + np.array([0, 0, 900]), "the pelvis stands still"),
+        (lambda p: p - np.array([0, 0, 3000]), r"the ankles are 2\.\d m under the floor"),
+        (lambda p: p + np.array([0, 0, 4000]), r"the ankles are 4\.\d m above the floor"),
+        (lambda p: _laid(p), "the head is not above the feet in 2 of 2 sequences"),
+    ],
+)
+def test_motion_capture_elsewhere(tmp_path, change, message):
+    path = tmp_path / "m.npz"
+    write_motion_capture(path, [motion(0), motion(1)])
+    with np.load(path) as file:
+        arrays = {key: file[key] for key in file.files}
+    np.savez(path, **{**arrays, "pos": change(arrays["pos"].astype(np.float32))})
+    problems = check(path).problems
+    assert problems
+    assert all(re.search(message, problem) for problem in problems), problems
+
+
 def test_real_motion_capture(shared):
     for part in ("val", "test"):
         assert check(shared / "data" / "cmu-mocap" / f"motions_{part}.npz").problems == []

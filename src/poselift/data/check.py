@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 from poselift.data import check_3dhp, check_h36m, check_motionbert
-from poselift.data.findings import Findings
+from poselift.data.findings import Findings, upright
 from poselift.data.mocap import read_motions
 from poselift.errors import DataError
 from poselift.keypoints.files import existing, load_npz
@@ -49,9 +49,13 @@ def check(path: str | PathLike[str]) -> Findings:
 def _check_mocap(path: Path) -> Findings:
     found = Findings("motion capture")
     motions = read_motions(path)
+    lying: dict[str, dict[str, bool]] = {}  # of each subject's sequences
     for motion in motions:
-        if found.check_unit(motion.joints, motion.name, "m"):
-            found.check_upright(motion.joints, motion.name)
+        joints, where = motion.joints, motion.name
+        # As the file has them.
+        if found.check_unit(joints * 1000, where, "mm") and found.check_world(joints, where):
+            lying.setdefault(motion.subject, {})[where] = not upright(joints)
+    found.check_lying(lying)
     names = [motion.name for motion in motions]
     if len(set(names)) != len(names):
         found.problems.append("sequences of the same name, which would get the same noise")

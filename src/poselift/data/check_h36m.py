@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from poselift.data.findings import ANKLES, Findings, FloatArray, some, upright
+from poselift.data.findings import WORLD, Findings, FloatArray, some, upright
 from poselift.data.h36m import (
     ACTIONS,
     CORRUPT,
@@ -32,11 +32,6 @@ from poselift.skeleton import Skeleton
 
 _FAR = 100.0
 """Pixels: more between detections and projected truth is no error of a detector."""
-_STILL = 1e-6
-"""Metres: a recorded pelvis moves more, the rounding of float32 less."""
-_FLOOR = (-0.3, 1.0)
-"""Metres: between them lie the ankles of who stands, sits or lies in the studio."""
-_WORLD = "expected joints in the world frame of the studio"
 
 
 def check_3d(path: Path) -> Findings:
@@ -55,7 +50,7 @@ def check_3d(path: Path) -> Findings:
         body = checked_joints(array, where)
         if found.check_unit(body, where, "m") and _check_place(found, subject, body, where):
             lying.setdefault(subject, {})[where] = not upright(body)
-    _check_lying(found, lying)
+    found.check_lying(lying)
     found.facts.append(f"{frames} frames of {sum(map(len, positions.values()))} sequences")
     return found
 
@@ -132,52 +127,17 @@ def _check_names(found: Findings, positions: Sequences) -> None:
 
 def _check_place(found: Findings, subject: str, joints: FloatArray, where: str) -> bool:
     """Whether the person moves, on the floor, in front of the subject's cameras: a world frame."""
-    pelvis, floor = joints[:, 0], float(np.median(joints[:, ANKLES, 2]))
+    if not found.check_world(joints, where):
+        return False
     known = cameras(subject) if subject in SUBJECTS else ()
     depth = [np.median(in_camera(camera, joints)[..., 2]) for camera in known]
-    if np.abs(pelvis).max() < _STILL:
-        problem = f"the pelvis lies at the origin; {_WORLD}, not relative to the pelvis"
-    elif len(pelvis) > 1 and np.ptp(pelvis, axis=0).max() < _STILL:
-        problem = f"the pelvis stands still in all frames; {_WORLD}, not relative to the pelvis"
-    elif floor < _FLOOR[0]:
-        problem = (
-            f"the ankles are {-floor:.1f} m under the floor; {_WORLD}, with the floor at z = 0, "
-            "not relative to the pelvis"
+    if known and min(depth) < 1:
+        found.problems.append(
+            f"{where}: the person is {min(depth):.1f} m in front of a camera; {WORLD}, not in a "
+            "camera's or relative to the pelvis"
         )
-    elif floor > _FLOOR[1]:  # the z axis of a camera points ahead
-        problem = (
-            f"the ankles are {floor:.1f} m above the floor; {_WORLD}, with the floor at z = 0, "
-            "not in a camera's"
-        )
-    elif known and min(depth) < 1:
-        problem = (
-            f"the person is {min(depth):.1f} m in front of a camera; {_WORLD}, not in a camera's "
-            "or relative to the pelvis"
-        )
-    else:
-        return True
-    found.problems.append(f"{where}: {problem}")
-    return False
-
-
-def _check_lying(found: Findings, lying: dict[str, dict[str, bool]]) -> None:
-    """People lie now and then; if most sequences do, of a subject or all, z is not up."""
-    everyone = {where: lies for group in lying.values() for where, lies in group.items()}
-    for group in [everyone] if _most(everyone) else lying.values():
-        down = [where for where, lies in group.items() if lies]
-        if _most(group):
-            found.problems.append(
-                f"{some(down)}: the head is not above the feet in {len(down)} of {len(group)} "
-                f"sequences; {_WORLD}, with z up"
-            )
-        else:
-            for where in down:
-                found.note_lying(where)
-
-
-def _most(lying: dict[str, bool]) -> bool:
-    """Whether more than half of the sequences lie; a single one may."""
-    return sum(lying.values()) > max(1, len(lying) / 2)
+        return False
+    return True
 
 
 def _check_metadata(found: Findings, metadata: dict[str, Any], name: str) -> Skeleton:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,7 +18,12 @@ FloatArray = npt.NDArray[np.floating[Any]]
 _THIGH = list(H36M_17.indices(("right_hip", "right_knee")))
 _THIGH_METRES = (0.25, 0.65)
 _HEAD = H36M_17.index("head")
-ANKLES = list(H36M_17.indices(("right_ankle", "left_ankle")))
+_ANKLES = list(H36M_17.indices(("right_ankle", "left_ankle")))
+_STILL = 1e-6
+"""Metres: a recorded pelvis moves more, the rounding of float32 less."""
+_FLOOR = (-0.3, 1.0)
+"""Metres: between them lie the ankles of who stands, sits or lies on the floor."""
+WORLD = "expected joints in the world frame"
 _MOST = 8
 
 
@@ -74,10 +79,45 @@ class Findings:
         )
         return False
 
-    def check_upright(self, joints: FloatArray, where: str) -> None:
-        """A note where (T, 17, 3) world joints are not `upright`."""
-        if not upright(joints):
-            self.note_lying(where)
+    def check_world(self, joints: FloatArray, where: str) -> bool:
+        """Whether (T, 17, 3) joints in metres move, near the floor: a world frame with z up."""
+        pelvis, floor = joints[:, 0], float(np.median(joints[:, _ANKLES, 2]))
+        if np.abs(pelvis).max() < _STILL:
+            problem = f"the pelvis lies at the origin; {WORLD}, not relative to the pelvis"
+        elif len(pelvis) > 1 and np.ptp(pelvis, axis=0).max() < _STILL:
+            problem = f"the pelvis stands still in all frames; {WORLD}, not relative to the pelvis"
+        elif floor < _FLOOR[0]:
+            problem = (
+                f"the ankles are {-floor:.1f} m under the floor; {WORLD}, with the floor at z = 0, "
+                "not relative to the pelvis"
+            )
+        elif floor > _FLOOR[1]:  # the z axis of a camera points ahead
+            problem = (
+                f"the ankles are {floor:.1f} m above the floor; {WORLD}, with the floor at z = 0, "
+                "not in a camera's"
+            )
+        else:
+            return True
+        self.problems.append(f"{where}: {problem}")
+        return False
+
+    def check_lying(self, lying: Mapping[str, Mapping[str, bool]]) -> None:
+        """People lie now and then; if most sequences do, of a subject or all, z is not up.
+
+        Args:
+            lying: {subject: {sequence: whether it is not `upright`}}.
+        """
+        everyone = {where: lies for group in lying.values() for where, lies in group.items()}
+        for group in [everyone] if _most(everyone) else lying.values():
+            down = [where for where, lies in group.items() if lies]
+            if _most(group):
+                self.problems.append(
+                    f"{some(down)}: the head is not above the feet in {len(down)} of {len(group)} "
+                    f"sequences; {WORLD}, with z up"
+                )
+            else:
+                for where in down:
+                    self.note_lying(where)
 
     def note_lying(self, where: str) -> None:
         """A note that the joints there are not `upright`."""
@@ -108,8 +148,13 @@ class Findings:
 
 def upright(joints: FloatArray) -> bool:
     """Whether (T, 17, 3) world joints of ``h36m-17`` mostly have the head above the ankles."""
-    up = joints[:, _HEAD] - joints[:, ANKLES].mean(axis=1)
+    up = joints[:, _HEAD] - joints[:, _ANKLES].mean(axis=1)
     return bool(np.median(up[:, 2]) > 0.3 * np.median(np.linalg.norm(up, axis=-1)))
+
+
+def _most(lying: Mapping[str, bool]) -> bool:
+    """Whether more than half of the sequences lie; a single one may."""
+    return sum(lying.values()) > max(1, len(lying) / 2)
 
 
 def some(names: Iterable[str]) -> str:
