@@ -208,6 +208,15 @@ def test_the_files_confidence_reaches_the_network(command, reads_confidence, fol
     assert abs(errors[0] - errors[1]) > 0.1
 
 
+def test_confidence_that_the_file_does_not_have(command, reads_confidence, folder, tmp_path):
+    done = command(
+        *("train", reads_confidence, "--data", folder, "-o", tmp_path / "run", "data.set=h36m")
+    )
+    assert (done.code, done.err.count("\n")) == (2, 1), done.err
+    assert "confidence = true for 2D joints without scores" in done.err
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("verb", ["train", "pretrain"])
 def test_confidence_for_a_network_that_reads_none(command, recipe, folder, tmp_path, verb):
     changes = ["data.set=h36m", "data.paired.confidence=true"]

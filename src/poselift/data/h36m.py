@@ -195,11 +195,13 @@ def _clip(
         )
     detected = detected[:frames]
     keypoints = detected[..., :2]
-    scores = detected[..., 2] if channels == 3 else np.ones(detected.shape[:2])
+    scores = detected[..., 2] if channels == 3 else None
     if layout is not H36M_17:
-        pose = Pose2D(keypoints, scores[None], skeleton=layout, fps=FPS, source=where)
+        shown: Any = None if scores is None else scores[None]
+        pose = Pose2D(keypoints[None], shown, skeleton=layout, fps=FPS, source=where)
         pose = to_h36m(pose)
-        keypoints, scores = pose.keypoints[0], pose.scores[0]
+        keypoints = pose.keypoints[0]
+        scores = None if scores is None else pose.scores[0]
     return PairedClip(
         name=f"{subject}/{sequence}/{camera.id}",
         subject=subject,
@@ -208,7 +210,7 @@ def _clip(
         joints=in_camera(camera, world).astype(np.float32),
         image_size=camera.image_size,
         fps=FPS,
-        scores=scores.astype(np.float32),
+        scores=None if scores is None else scores.astype(np.float32),
     )
 
 
