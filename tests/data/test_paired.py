@@ -71,6 +71,7 @@ def test_windows_equal_padded_copies(window, num_out, stride, target, kind, flip
     half = batches.num_windows // 2
     numbers = torch.arange(half) + half * flip
     inputs, targets = batches.take(numbers)
+    inside = batches.inside(numbers)
     assert inputs.shape == (len(numbers), window, 17, 3)
     row = 0
     for clip in CLIPS:
@@ -84,6 +85,7 @@ def test_windows_equal_padded_copies(window, num_out, stride, target, kind, flip
             np.testing.assert_allclose(inputs[row, ..., :2], x, atol=2e-6)
             np.testing.assert_array_equal(inputs[row, ..., 2], scores)
             np.testing.assert_allclose(targets[row], y, atol=1e-6)
+            assert inside[row].tolist() == [0 <= first + i < T for i in range(num_out)]
             row += 1
     assert row == len(numbers)
 

@@ -1,7 +1,8 @@
 """Trains in several processes, as torchrun would start them; some of the runs are killed.
 
-Arguments: a recipe's file, then for each run, one after the other, its folder, the number of
-processes, and a step; unless that is 0, every process kills itself with SIGKILL before that step.
+Arguments: a recipe's file, then for each run, one after the other, its folder (with ``{rank}`` one
+for each process, as on machines that share none), the number of processes, and a step; unless that
+is 0, every process kills itself with SIGKILL before that step.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def launch(recipe_file: str, folder: str, processes: int, kill_at: int) -> None:
             LOCAL_WORLD_SIZE=str(processes),
             TORCHELASTIC_RUN_ID="test",
         )
-        train(recipe_file, folder, processes, kill_at)
+        train(recipe_file, folder.format(rank=rank), processes, kill_at)
         sys.stdout.flush()
         os._exit(0)
     for child in children:

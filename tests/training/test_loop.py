@@ -15,6 +15,8 @@ import torch
 from poselift import models
 from poselift.data.clips import PairedClip
 from poselift.data.mocap import Motion
+from poselift.data.paired import PairedBank, PairedBatches
+from poselift.data.windows import Target
 from poselift.errors import CheckpointError, DataError, UsageError
 from poselift.evaluation.mocap import IMAGE_SIZE, camera_joints, project_views
 from poselift.models.checkpoint import save_checkpoint
@@ -24,6 +26,7 @@ from poselift.training.loop import Progress, create_fabric
 from poselift.training.recipe import read_recipe
 from poselift.training.schedule import create_optimisers
 from poselift.training.supervised import _Lifting, fit
+from poselift.training.validate import Validation
 
 
 def test_writes_what_it_promises(recipe_file: Path, motions: list[Motion], tmp_path: Path) -> None:
@@ -83,6 +86,11 @@ def test_a_run_goes_on_from_the_same_weights_and_keypoints_only(
     for init in (other, None):
         with pytest.raises(CheckpointError, match="other weights to start from"):
             fit(recipe, tmp_path / "run", motions[:2], motions[2:], init=init)
+    # What was learned from must not choose the checkpoint; own bones are not varied.
+    own = [dataclasses.replace(motions[0], skeleton="subject"), motions[1]]
+    for train, validation in ((motions[:1], motions[1:]), (own, motions[2:])):
+        with pytest.raises(CheckpointError, match="other data"):
+            fit(recipe, tmp_path / "run", train, validation, init=first)
 
     def clips(shift: float, score: float) -> list[PairedClip]:
         return [
@@ -107,6 +115,42 @@ def test_a_run_goes_on_from_the_same_weights_and_keypoints_only(
     for changed in (clips(1, 1), clips(0, 0.5)):
         with pytest.raises(CheckpointError, match="other data"):
             fit(paired, tmp_path / "paired", changed[:4], changed[4:])
+
+
+@pytest.mark.parametrize(
+    ("num_out", "stride", "target"),
+    [(1, 1, "newest"), (9, 1, "newest"), (1, 1, "centre"), (9, 9, "centre"), (81, 81, "centre")],
+)
+def test_validation_on_pairs_counts_every_frame_once(
+    motions: list[Motion], num_out: int, stride: int, target: Target
+) -> None:
+    motion = motions[0]
+    seen, joints = project_views(motion), camera_joints(motion)
+    clips = [
+        PairedClip(f"{k}", "S1", "", seen[k][:n], joints[k][:n], IMAGE_SIZE, 50.0)
+        for k, n in enumerate((50, 3))
+    ]
+    bank = PairedBank.from_clips(clips, "screen")
+    batches = PairedBatches(bank, 1, 81, num_out, target, stride, mirror=False)
+    validation = Validation.of_pairs(batches, target)
+    counted = validation.targets[validation.inside]
+    assert len(counted) == 53
+    torch.testing.assert_close(counted, bank.joints, atol=0, rtol=0)
+
+
+def test_validation_clips_can_be_too_short(motions: list[Motion]) -> None:
+    seen, joints = project_views(motions[0]), camera_joints(motions[0])
+    clip = PairedClip("0", "S1", "", seen[0][:2], joints[0][:2], IMAGE_SIZE, 50.0)
+    batches = PairedBatches(PairedBank.from_clips([clip], "screen"), 1, 9, 1, "newest", 9, False)
+    with pytest.raises(DataError, match=r"lower data\.paired\.stride"):
+        Validation.of_pairs(batches, "newest")
+
+
+def test_motions_without_anybody_held_out(
+    recipe_file: Path, motions: list[Motion], tmp_path: Path
+) -> None:
+    folder = fit(read_recipe(recipe_file, ["train.steps=1"]), tmp_path / "run", motions, [])
+    assert json.loads((folder / "config.json").read_text())["validation_mm"] == {}
 
 
 def test_an_older_state_has_the_defaults_of_newer_settings(

@@ -106,9 +106,14 @@ def test_linear_probe_moves_the_head_alone(
 def test_another_network_or_normalisation_is_refused(
     recipe_file: Path, encoder: Path, motions: list[Motion], tmp_path: Path
 ) -> None:
-    for change in ("model.options.hidden=32", "data.normalisation=screen"):
-        recipe = read_recipe(recipe_file, [change])
-        with pytest.raises(CheckpointError, match=r"does not fit|normalised by 'person'"):
+    heads = ["model.options.num_heads=4", "model.options.head_dim=2"]  # of the same shapes
+    for changes, message in (
+        (["model.options.hidden=32"], "does not fit the recipe, hidden = 16; expected hidden = 32"),
+        (heads, "does not fit the recipe, (head_dim|num_heads) ="),
+        (["data.normalisation=screen"], "normalised by 'person'"),
+    ):
+        recipe = read_recipe(recipe_file, changes)
+        with pytest.raises(CheckpointError, match=message):
             fit(recipe, tmp_path / "run", motions[:2], motions[2:], init=encoder)
     assert not (tmp_path / "run").exists()
 
@@ -124,6 +129,8 @@ def test_recipes_for_the_wrong_verb(
     small = read_recipe(recipe_file, ["poseclr.queue=3"])
     with pytest.raises(UsageError, match="queue = 3"):
         pretrain(small, tmp_path / "run", *clips)
+    with pytest.raises(UsageError, match=r"nobody held out .* data\.paired\.hold_out"):
+        pretrain(read_recipe(recipe_file, POSECLR), tmp_path / "run", motions, [])
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional
 
 from poselift.data.mocap import Motion
+from poselift.training.loop import _dropout_seed
 from poselift.training.recipe import read_recipe
 from poselift.training.supervised import fit
 
@@ -63,8 +66,11 @@ def test_killed_runs_and_several_processes_learn_the_same(
     recipe_file: Path, motions: list[Motion], tmp_path: Path
 ) -> None:
     runs = ("two", 2, 0), ("two-killed", 2, 5), ("two-killed", 2, 0), ("killed", 1, 5)
-    codes = launch(recipe_file, *((tmp_path / name, *numbers) for name, *numbers in runs))
-    assert codes == [0, 0, -9, -9, 0, 0, -9]
+    apart = ("apart{rank}", 2, 5), ("apart{rank}", 2, 0)
+    codes = launch(recipe_file, *((tmp_path / name, *numbers) for name, *numbers in runs + apart))
+    # The second process does not see the first one's state: neither goes on.
+    assert codes == [0, 0, -9, -9, 0, 0, -9, -9, -9, 1, 1]
+    assert state(tmp_path / "apart0")["/step"] == 4
     # Five steps were done, four of them in the checkpoint.
     assert state(tmp_path / "killed")["/step"] == 4
     recipe, clips = read_recipe(recipe_file), (motions[:2], motions[2:])
@@ -81,6 +87,14 @@ def test_killed_runs_and_several_processes_learn_the_same(
     assert_same(tmp_path / "parts", tmp_path / "two", **close)
     with pytest.raises(AssertionError):
         assert_same(tmp_path / "one", tmp_path / "two", **close)
+
+
+def test_parts_of_a_batch_and_steps_have_dropout_of_their_own() -> None:
+    masks = set()
+    for step, part in itertools.product(range(3), range(8)):
+        torch.manual_seed(_dropout_seed(0, step, part))
+        masks.add(tuple(functional.dropout(torch.ones(64)).tolist()))
+    assert len(masks) == 24
 
 
 def test_a_killed_run_with_two_optimisers_goes_on(

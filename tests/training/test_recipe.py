@@ -116,6 +116,7 @@ def test_another_data_set_has_not_the_terms_of_the_recipes_own(recipe_file: Path
         ("train.ema=1", "ema = 1.0"),
         ("train.learning_rate=-1", "train.learning_rate = -1.0; expected 0 to 1"),
         ("train.learning_rate=nan", "learning_rate"),
+        ("train.seed=100000000000000", "train.seed = 100000000000000; expected 0 to"),
         ("train.batch_size=1", "batch_size"),
         ("train.clip=-1", "clip"),
         ("train.epochs=0", "train.epochs = 0; expected 1 or more"),

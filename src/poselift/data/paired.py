@@ -221,6 +221,16 @@ class PairedBatches:
             inputs = torch.cat((inputs, scores), dim=-1)
         return inputs, targets
 
+    def inside(self, windows: Tensor) -> Tensor:
+        """(B, n) which of the frames that some windows (B,) predict are of the clip itself."""
+        bank = self.bank
+        edges = torch.zeros(len(bank.joints) + 1, dtype=torch.int8, device=bank.joints.device)
+        edges[bank.starts] += 1
+        edges[bank.starts + bank.lengths] -= 1
+        real = edges[:-1].cumsum(0) > 0  # (N,)
+        first = self._read[windows] + self._offset
+        return real[first[:, None] + torch.arange(self.num_out, device=first.device)]
+
     def _shuffled(self, epoch: int) -> Tensor:
         """(W,) the order of an epoch."""
         g = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)

@@ -7,7 +7,7 @@ in front of its regression head. The head is every weight that these features do
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,10 @@ def freeze(network: nn.Module, head: bool, anew: Sequence[str] = ()) -> frozense
     return keys
 
 
+_FREE = ("num_out_frames", "position_std", "layer_scale")
+"""Options that weights learned with other values fit: what is read out, and how they begin."""
+
+
 def start_from(
     folder: str | Path, network: nn.Module, normalisation: str, anew: Sequence[str] = ()
 ) -> None:
@@ -89,6 +93,7 @@ def start_from(
     modules = _named(network, anew)
     begun = {name: copy.deepcopy(module.state_dict()) for name, module in modules.items()}
     about = read_config(folder)
+    _check_options(about["config"], _host(network).config, folder)
     found = load_network(folder) if "pretrained" not in about else None
     if found is None:
         state = read_weights(folder)
@@ -111,6 +116,21 @@ def start_from(
         )
     for name, module in modules.items():
         module.load_state_dict(begun[name])
+
+
+def _check_options(theirs: Mapping[str, Any], ours: Any, folder: str | Path) -> None:
+    """Raise ``CheckpointError`` where an option differs that weights are learned with.
+
+    Not every one shows in a shape: other heads of attention take the same weights.
+    """
+    for name, value in theirs.items():
+        value = tuple(value) if isinstance(value, list) else value
+        own = getattr(ours, name, value)
+        if value != own and name not in _FREE and not name.startswith("drop"):
+            raise CheckpointError(
+                f"{folder}: its network does not fit the recipe, {name} = {value!r}",
+                f"{name} = {own!r}",
+            )
 
 
 def _named(network: nn.Module, names: Sequence[str]) -> dict[str, nn.Module]:

@@ -24,11 +24,11 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch import Tensor, nn
 
-from poselift.errors import DataError, UsageError
+from poselift.errors import CheckpointError, DataError, UsageError
 from poselift.training.curves import Curves
 from poselift.training.recipe import Precision, Recipe
 from poselift.training.schedule import Schedule, create_optimisers
-from poselift.training.state import load_state, save_state
+from poselift.training.state import STATE_FILE, load_state, save_state
 
 Batch = tuple[Tensor, ...]
 """Tensors with one row for each window."""
@@ -172,7 +172,8 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
     Raises:
         UsageError: the batch cannot be shared out.
         DataError: the loss is not finite any more.
-        CheckpointError: ``training.pt`` belongs to another recipe, other data or first weights.
+        CheckpointError: ``training.pt`` belongs to another recipe, other data or first weights,
+            or not all processes see it.
     """
     settings = recipe.train
     share = _share(settings.batch_size, settings.accumulate, fabric)
@@ -200,6 +201,7 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
         for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
         first = int(state["step"])
+    _check_same_start(first, folder, fabric)
     alone = fabric.world_size == 1
     # Gradients of a few small position tables; copying them costs nothing that can be measured.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
@@ -223,7 +225,8 @@ def optimise(task: Task, recipe: Recipe, folder: Path, fabric: Fabric, report: R
             task.set_mode()
             parts = [*zip(*(t.chunk(settings.accumulate) for t in batch), strict=True)]
             for i, part in enumerate(parts):
-                torch.manual_seed(_dropout_seed(settings.seed, step, fabric, i, len(parts)))
+                number = fabric.global_rank * len(parts) + i
+                torch.manual_seed(_dropout_seed(settings.seed, step, number))
                 with fabric.no_backward_sync(forward, enabled=i + 1 < len(parts)):
                     loss, shown = task.loss(forward(part[0]), part)
                     fabric.backward(loss / len(parts))
@@ -275,6 +278,23 @@ def _share(batch_size: int, accumulate: int, fabric: Fabric) -> slice:
     return slice(fabric.global_rank * rows, (fabric.global_rank + 1) * rows)
 
 
+def _check_same_start(first: int, folder: Path, fabric: Fabric) -> None:
+    """Raise ``CheckpointError`` unless all processes go on from the same step.
+
+    One process writes the state, and each reads it: on machines that do not share the folder the
+    others would begin anew, and their gradients spoil the weights.
+    """
+    firsts = fabric.all_gather(torch.tensor(first))
+    assert isinstance(firsts, Tensor)
+    steps = firsts.flatten().tolist()
+    if len(set(steps)) > 1:
+        raise CheckpointError(
+            f"{folder}: processes would go on from steps {', '.join(map(str, steps))}",
+            f"the same {STATE_FILE} in sight of all of them",
+            "give a folder that the machines share, or copy it to all of them",
+        )
+
+
 def _mean(value: Tensor, fabric: Fabric) -> float:
     """Of a number of each process."""
     reduced = fabric.all_reduce(value, reduce_op="mean")
@@ -282,9 +302,10 @@ def _mean(value: Tensor, fabric: Fabric) -> float:
     return float(reduced)
 
 
-def _dropout_seed(seed: int, step: int, fabric: Fabric, part: int, parts: int) -> int:
-    """Each part of a batch has its own, whichever process computes it."""
-    return seed * 1_000_003 + step + ((fabric.global_rank * parts + part) << 40)
+def _dropout_seed(seed: int, step: int, part: int) -> int:
+    """Each part of a batch, counted over all processes, has its own."""
+    # On processors torch reads the lower 32 bits alone: parts must be far apart in these.
+    return seed * 1_000_003 + step + part * 0x9E37_79B1
 
 
 class _Meter:

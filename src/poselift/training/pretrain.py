@@ -71,12 +71,19 @@ def pretrain(
     Raises:
         DataError: a subject is in both sets, or the training diverged.
         UsageError: the recipe has no section ``poseclr``, its network no encoder, its queue is
-            smaller than a batch, or recordings are to show other persons (``same_person``).
+            smaller than a batch, recordings are to show other persons (``same_person``), or there
+            is no validation.
         CheckpointError: the folder holds the state of another recipe.
     """
     folder = Path(folder)
     if recipe.poseclr is None:
         raise UsageError("the recipe has no section poseclr", "one for pre-training", "use train")
+    if not validation:
+        raise UsageError(
+            "nobody held out to watch the features on",
+            "clips of other subjects than those of the training",
+            "name some in data.paired.hold_out",
+        )
     check_subjects(train, validation)
     fabric = fabric or create_fabric(recipe.train.precision)
     task = _Contrast(recipe, recipe.poseclr, train, validation, fabric)
@@ -116,7 +123,7 @@ class _Contrast(Task):
         self.held_out = _views(validation, HELD_OUT, recipe, config, encoder, fabric)(0)
         self.apart = config.apart * self.batches.bank.fps
         self.steps_per_epoch = self.batches.steps_per_epoch
-        self.belongs_to = fingerprint([*train, *validation])
+        self.belongs_to = fingerprint(train, validation)
 
     def batch(self, step: int) -> Batch:
         return self.batches(step)

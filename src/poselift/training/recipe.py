@@ -108,6 +108,7 @@ class TrainConfig:
             clip=(0.0, many),
             labelled=(0.0, 1.0),
             validate_every=(1, many),
+            seed=(0, 2**31 - 1),
         )
 
     def length(self, epoch_steps: int) -> int:

@@ -140,13 +140,18 @@ def describe(
     }
 
 
-def fingerprint(clips: Sequence[Motion | PairedClip], init: str | Path | None = None) -> int:
-    """A number that other data, or other weights to start from, hardly have."""
-    crc = 0
-    for clip in clips:
+def fingerprint(train: Clips, validation: Clips, init: str | Path | None = None) -> int:
+    """A number that other clips, another split, or other weights to start from, hardly have."""
+    crc = zlib.crc32(repr((len(train), len(validation))).encode())
+    for clip in (*train, *validation):
+        about = [clip.name, clip.subject, clip.fps, clip.num_frames]
         arrays = [clip.joints]
         if isinstance(clip, PairedClip):
+            about += [clip.image_size, clip.unit, clip.scores is None]
             arrays += [array for array in (clip.keypoints, clip.scores) if array is not None]
+        else:
+            about += [clip.skeleton]  # bones that the subject has are not varied
+        crc = zlib.crc32(repr(about).encode(), crc)
         for array in arrays:
             crc = zlib.crc32(array.tobytes(), crc)
     return crc if init is None else zlib.crc32(read_bytes(Path(init) / WEIGHTS_FILE), crc)
@@ -188,7 +193,7 @@ class _Lifting(Task):
         data = _prepare(recipe, network.config, every_frame, train, validation, fabric.device)
         self.data = data
         self.steps_per_epoch = data.steps_per_epoch
-        self.belongs_to = fingerprint([*train, *validation], init)
+        self.belongs_to = fingerprint(train, validation, init)
         unit = "mm" if data.unit == "metres" else "thousandths"
         self.loss_name = f"loss_{unit}"
         self.columns = tuple(f"val_{name}_{unit}" for name in data.validation.inputs)
@@ -279,14 +284,16 @@ def _prepare(
     """Put the clips on the device; with ``every_frame`` learn from all frames of a window."""
     settings, data = recipe.train, recipe.data
     window, num_out = config.num_frames, config.num_out_frames
+    held_out = Validation.none()
     learned = window if every_frame else num_out
     if not isinstance(train[0], PairedClip):
         motions = choose_labelled(cast(Sequence[Motion], train), settings.labelled)
         bank = MotionBank.from_motions(motions, str(device))
         batches = Batches(bank, settings.batch_size, window, learned, data, settings.seed)
         shape = (window, num_out, data.target, data.normalisation)
-        measured = Validation.of_motions(cast(Sequence[Motion], validation), *shape, device)
-        return _Data(batches, batches.steps_per_epoch, measured, bank.fps, "metres")
+        if validation:
+            held_out = Validation.of_motions(cast(Sequence[Motion], validation), *shape, device)
+        return _Data(batches, batches.steps_per_epoch, held_out, bank.fps, "metres")
 
     def pairs(
         clips: Sequence[PairedClip], batch_size: int, num_out: int, mirror: bool
@@ -306,8 +313,7 @@ def _prepare(
 
     clips = choose_labelled(cast(Sequence[PairedClip], train), settings.labelled)
     own = pairs(clips, settings.batch_size, learned, data.paired.mirror)
-    held_out = Validation.none()
     if validation:
         others = cast(Sequence[PairedClip], validation)
-        held_out = Validation.of_pairs(pairs(others, 1, num_out, False))
+        held_out = Validation.of_pairs(pairs(others, 1, num_out, False), data.target)
     return _Data(own, own.steps_per_epoch, held_out, own.bank.fps, own.bank.unit)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from poselift.data.mocap import Motion
 from poselift.data.paired import PairedBatches
 from poselift.data.windows import Target, plan_windows
+from poselift.errors import DataError
 from poselift.evaluation.mocap import IMAGE_SIZE, camera_joints, detector_noise, project_views
 from poselift.geometry.normalise import Normalisation, normalise
 
@@ -77,12 +78,25 @@ class Validation:
         return cls({}, torch.empty(0), torch.empty(0))
 
     @classmethod
-    def of_pairs(cls, batches: PairedBatches) -> Validation:
-        """Windows of a data set with its own 2D joints: input ``val``."""
+    def of_pairs(cls, batches: PairedBatches, target: Target) -> Validation:
+        """Windows of a data set with its own 2D joints: input ``val``.
+
+        Raises:
+            DataError: clips so short that no window predicts a frame of theirs.
+        """
         count = min(WINDOWS, batches.num_windows)
         chosen = torch.linspace(0, batches.num_windows - 1, count).round().long()
-        inputs, targets = batches.take(chosen.to(batches.bank.joints.device))
-        inside = torch.ones(targets.shape[:2], dtype=torch.bool, device=targets.device)
+        chosen = chosen.to(batches.bank.joints.device)
+        inputs, targets = batches.take(chosen)
+        inside = batches.inside(chosen)
+        if target == "newest":
+            inside[:, :-1] = False  # the one that is used
+        if not inside.any():
+            raise DataError(
+                "no frame of the validation clips would be measured",
+                "clips longer than the stride between windows",
+                "lower data.paired.stride",
+            )
         return cls({"val": inputs}, targets, inside)
 
     @torch.no_grad()
@@ -99,7 +113,7 @@ class Validation:
                 predicted = predicted - predicted[:, :, :1]
                 error = (predicted - self.targets[i : i + batch_size]).norm(dim=-1).mean(dim=-1)
                 errors.append(error[self.inside[i : i + batch_size]])
-            out[name] = float(torch.cat(errors).double().mean()) * 1000
+            out[name] = float(torch.cat(errors).cpu().double().mean()) * 1000
         return out
 
 
