@@ -14,6 +14,7 @@ from poselift import StreamingLifter, detect
 from poselift.cli import stream as module
 from poselift.detect import camera as cameras
 from poselift.export.onnx import export_onnx
+from poselift.layouts import get_layout
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +29,15 @@ def stream(monkeypatch, command, graph):
     """Run ``poselift stream`` on lines."""
 
     def run(lines, *options):
-        text = "".join(line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines)
-        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        raw = b"".join(
+            line
+            if isinstance(line, bytes)
+            else json.dumps(line, ensure_ascii=False).encode() + b"\n"
+            for line in lines
+        )
+        # The text layer has the system's encoding, which must not matter.
+        stdin = io.TextIOWrapper(io.BytesIO(raw), encoding="ascii", errors="strict")
+        monkeypatch.setattr(sys, "stdin", stdin)
         return command("stream", "--model", graph, *options)
 
     return run
@@ -65,8 +73,59 @@ def test_absent_joints_times_and_look_ahead(stream, walk):
     lines = [
         {"keypoints": k, "scores": [0.5] * 17, "time": 7 + t / 30} for t, k in enumerate(frames)
     ]
-    found = poses(stream([*lines, "\n"], "--fps", 30, "--size", "1000x1000", "--look-ahead", 2))
-    assert [line["time"] for line in found] == pytest.approx([7 + t / 30 for t in range(4)])
+    found = poses(stream([*lines, b"\n"], "--fps", 30, "--size", "1000x1000", "--look-ahead", 2))
+    # The last two do not wait for others that never come.
+    assert [line["time"] for line in found] == pytest.approx([7 + t / 30 for t in range(6)])
+    assert all(len(line["persons"]) == 1 for line in found)
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_place_is_given_on_after_a_second_of_the_frames(stream, walk, timed):
+    """However fast the lines come."""
+    frame = walk.keypoints[0][0].tolist()
+    lines = [{"keypoints": [frame], "ids": [1 if t < 5 else 2]} for t in range(40)]
+    if timed:
+        lines = [{**line, "time": t / 16} for t, line in enumerate(lines)]
+    for ahead in (0, 1):
+        found = poses(stream(lines, "--fps", 16, "--size", "1000x1000", "--look-ahead", ahead))
+        ids = [[person["id"] for person in line["persons"]] for line in found]
+        wait = 16 + ahead - 1  # frames in which nobody has the place
+        assert ids == [[1]] * 5 + [[]] * wait + [[2]] * (35 - wait)
+
+
+def test_ids_of_any_kind(stream, walk, tmp_path):
+    first, second = walk.keypoints[0][0].tolist(), walk.keypoints[0][9].tolist()
+    options = ("--persons", 2, "--size", "1000x1000")
+    done = stream([{"keypoints": [first, second], "ids": ["José", None]}] * 3, *options)
+    assert [[p["id"] for p in line["persons"]] for line in poses(done)] == [["José"]] * 3
+    assert done.err.count("a person without an id is left out") == 1
+    done = stream([{"keypoints": [first, second], "ids": [4, 4]}], *options)
+    assert done.code == 1
+    assert "line 1: ValueError: two persons with one id in [4, 4]" in done.err
+
+
+def test_a_first_joint_or_person_that_is_absent(stream, walk):
+    frame = walk.keypoints[0][0].tolist()
+    for absent in (None, [None, None]):
+        lines = [{"keypoints": [absent, *frame[1:]]}, {"keypoints": [[absent, *frame[1:]]]}]
+        found = poses(stream(lines, "--size", "1000x1000"))
+        assert [len(line["persons"]) for line in found] == [1, 1]
+    for nobody in (None, []):
+        line = {"keypoints": [nobody, frame], "ids": [1, 2]}
+        (found,) = poses(stream([line], "--size", "1000x1000", "--persons", 2))
+        assert [person["id"] for person in found["persons"]] == [2]
+    (found,) = poses(stream([{"keypoints": [[None, None]] * 17}], "--size", "1000x1000"))
+    assert found["persons"] == []
+
+
+def test_says_which_size_was_assumed(stream):
+    layout = get_layout("body-25")
+    points = np.full((len(layout), 2), 600.0)
+    points[layout.index("left_big_toe")] = 760  # a joint that the network does not read
+    lines = [{"keypoints": points.tolist()}] * 2
+    done = stream(lines, "--layout", "body-25")
+    assert len(poses(done)) == 2
+    assert done.err.count("assumed images of 1920 x 1080 by the first joints, see --size") == 1
 
 
 def test_persons_keep_their_rows(stream, walk):
@@ -96,7 +155,9 @@ def test_an_empty_frame_and_none_at_all(stream, walk):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{\n", "line 1"),
+        (b"{\n", "line 1"),
+        (b"\xff\xfe\xfa\n", "line 1: UnicodeDecodeError"),
+        ({"keypoints": [[], [[1, 2]]]}, "frame 1"),
         ({}, "line 1: KeyError"),
         ({"keypoints": 5}, "line 1"),
         ({"keypoints": [[1, 2]]}, "frame 1"),
@@ -106,7 +167,7 @@ def test_an_empty_frame_and_none_at_all(stream, walk):
         ({"keypoints": [[1, 2]] * 17, "scores": [1]}, "frame 1"),
         ({"keypoints": [[1, 2]] * 17, "time": "noon"}, "line 1"),
         ({"keypoints": [[[1, 2]] * 17], "ids": [1, 2]}, "line 1"),
-        ("[" * 100_000 + "\n", "line 1"),
+        (b"[" * 100_000 + b"\n", "line 1"),
     ],
 )
 def test_bad_lines(stream, line, message):
@@ -215,7 +276,7 @@ def test_no_camera(command, monkeypatch):
 
 
 def test_a_free_row_is_given_after_a_while():
-    places = module._Places(1)
+    places = module._Places(1, 1.0)
     assert places.of("a", 0.0) == (0, True)
     assert places.of("b", 0.5) == (None, False)
     assert places.of("a", 1.0) == (0, False)

@@ -44,7 +44,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_short() -> None:
-    assert len(EXAMPLE.read_text().splitlines()) <= 65
+    assert len(EXAMPLE.read_text().splitlines()) <= 70
 
 
 @pytest.mark.slow
@@ -55,6 +55,8 @@ def test_same_poses_with_little_memory(python: Path, tmp_path: Path) -> None:
     export_onnx(folder, tmp_path / "network.onnx", weights="float32", raw=True)
     keypoints = project_views(generate("walk", 1.0, 50.0, seed=3))[0].astype(np.float32)
     width, height = IMAGE_SIZE
+    keypoints[:2] = np.nan  # nobody yet
+    keypoints[9, 5:9] = np.nan
     np.savez(tmp_path / "clip.npz", keypoints=keypoints, width=width, height=height)
     done = subprocess.run(
         [python, "-I", "-c", RUN, EXAMPLE, "network.onnx", "clip.npz", "out.npz"],
@@ -73,3 +75,16 @@ def test_same_poses_with_little_memory(python: Path, tmp_path: Path) -> None:
     with np.load(tmp_path / "out.npz") as out:
         np.testing.assert_allclose(out["joints"], expected, atol=1e-4)
         assert json.loads(str(out["fps"])) == 50.0
+    np.savez(tmp_path / "clip.npz", keypoints=keypoints, width=width, height=height, fps=30)
+    done = subprocess.run(
+        [python, "-I", EXAMPLE, "network.onnx", "clip.npz", "other.npz"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "clip.npz: 30 frames per second; expected 50\n",
+    )
+    assert not (tmp_path / "other.npz").exists()

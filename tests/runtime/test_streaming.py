@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from collections.abc import Callable
@@ -105,6 +106,25 @@ def test_look_ahead_gives_the_right_frame_late(
         screen = pose.keypoints[:, t] / 500 - 1
         assert np.allclose(frame.joints[:, 0, :, :2], screen - screen[:, :1], atol=1e-5)
         assert np.array_equal(frame.keypoints[:, 0], pose.keypoints[:, t])
+
+
+@pytest.mark.parametrize("look_ahead", [0, 2])
+@pytest.mark.parametrize("frames", [1, 2, 30])
+def test_the_end_of_a_clip_does_not_wait(tiny_causal: Path, look_ahead: int, frames: int) -> None:
+    pose = source(frames, 50, gaps=frames > 2)
+    lifter = StreamingLifter(tiny_causal, look_ahead, image_size=SIZE)
+    assert lifter.flush() == []
+    for _ in range(2):  # what comes after it is another clip
+        poses = [*stream(lifter, pose, with_times=False), *lifter.flush()]
+        assert np.allclose([p.times[0] for p in poses if p], np.arange(frames) / 50)
+        still = StreamingLifter(tiny_causal, look_ahead, image_size=SIZE)
+        stream(still, pose, with_times=False)
+        for t in range(look_ahead):
+            shown = still.push(pose.keypoints[:, -1], pose.scores[:, -1])
+            if shown is not None:
+                late = poses[t - look_ahead]
+                assert late is not None
+                np.testing.assert_array_equal(late.joints, shown.joints)
 
 
 def test_full_look_ahead_equals_the_middle_of_the_window(tiny: Path) -> None:
@@ -274,10 +294,12 @@ def test_memory_does_not_grow(tiny_causal: Path) -> None:
     try:
         for t in range(60):
             lifter.push(pose.keypoints[:, t])
+        gc.collect()
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(3):
             for t in range(60):
                 lifter.push(pose.keypoints[:, t])
+        gc.collect()
         after = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()

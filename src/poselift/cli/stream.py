@@ -3,7 +3,8 @@
 INPUT is - for lines from the standard input, a video, or a camera: camera for the first one,
 camera:1 for the next. A camera goes on until it is interrupted (Ctrl-C). A line is one frame:
 {"keypoints": [[x, y], ...]} in pixels, or [[[x, y], ...], ...] of several persons; null where a
-joint is absent. "ids" (one for each person), "scores" and "time" (seconds) may be given. What
+joint is absent. "ids" (one for each person; who has null for one is left out), "scores" and
+"time" (seconds) may be given. What
 comes out has "time", and "persons" with "id", "joints" [17][3] metres from the pelvis and "root"
 [3] metres from the camera. The latency stands on the last line of the standard error, and how
 many frames of a camera were dropped, since newer ones came while one was worked on.
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from poselift.runtime import StreamingLifter
 
 _GONE = 1.0
-"""Seconds after which the place of a person who is not seen may be given to another."""
+"""Seconds after which the place of a person who is not seen may be given to another, beside those
+that frames wait."""
 
 
 class Frame(NamedTuple):
@@ -87,7 +89,7 @@ def _from_zero(text: str) -> int:
 def run(args: argparse.Namespace) -> None:
     """Lift until the input ends."""
     if args.input == "-":
-        _stream(args, _from_lines(sys.stdin))
+        _stream(args, _from_lines(sys.stdin.buffer))
         return
     from poselift.detect import Frames
 
@@ -157,11 +159,25 @@ def _lift(
     """Push every frame and print what comes; seconds from its arrival to its line."""
     import numpy as np
 
-    places = _Places(persons)
+    waiting = lifter.latency_frames / lifter.fps
+    places = _Places(persons, _GONE + waiting)
+    now: float | None = None
+    told = False
+
+    def show(pose: Pose3D) -> None:
+        nonlocal told
+        if not told and pose.meta["image_size_assumed"] and np.isfinite(pose.joints).any():
+            told = True
+            width, height = pose.meta["image_size"]
+            note = f"assumed images of {width} x {height} by the first joints, see --size"
+            print(f"poselift: {note}", file=sys.stderr)
+        print(_line(pose, places), flush=True)
+
     for number, frame in enumerate(frames, start=1):
         keypoints = np.full((persons, joints, 2), np.nan, np.float32)
         scores = np.ones((persons, joints), np.float32)
-        now = frame.arrived if frame.time is None else frame.time
+        after = 0.0 if now is None else now + 1 / lifter.fps
+        now = after if frame.time is None else frame.time
         for identity, (points, sure) in frame.persons.items():
             place, is_new = places.of(identity, now)
             if place is None:
@@ -179,16 +195,19 @@ def _lift(
                 raise DataError(
                     f"frame {number}: {error}", f"{joints} joints as [x, y], and scores alike"
                 ) from error
-        pose = lifter.push(keypoints, scores, frame.time)
+        pose = lifter.push(keypoints, scores, now)
         if pose is not None:
-            print(_line(pose, places), flush=True)
+            show(pose)
         yield time.perf_counter() - frame.arrived
+    for pose in lifter.flush():
+        show(pose)
 
 
 class _Places:
     """Which person has which row of the lifter."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, gone: float) -> None:
+        self._gone = gone
         self._identities: list[Any] = [None] * count
         self._seen = [-float("inf")] * count
 
@@ -199,7 +218,7 @@ class _Places:
             self._seen[place] = now
             return place, False
         place = self._seen.index(min(self._seen))
-        if now - self._seen[place] < _GONE:
+        if now - self._seen[place] < self._gone:
             return None, False
         self._identities[place], self._seen[place] = identity, now
         return place, True
@@ -228,32 +247,50 @@ def _line(pose: Pose3D, places: _Places) -> str:
     return json.dumps({"time": round(float(pose.times[0]), 6), "persons": persons})
 
 
-def _from_lines(lines: Iterable[str]) -> Iterator[Frame]:
+def _from_lines(lines: Iterable[bytes]) -> Iterator[Frame]:
+    """Frames of lines in UTF-8, whatever the system's encoding."""
+    told = False
     for number, line in enumerate(lines, start=1):
         arrived = time.perf_counter()
         if not line.strip():
             continue
         try:
-            content = json.loads(line)
+            content = json.loads(line.decode("utf-8-sig"))
             keypoints, scores = content["keypoints"], content.get("scores")
-            if keypoints and not _is_joint(keypoints[0]):
+            if _is_list_of_persons(keypoints, "ids" in content):
                 identities = content.get("ids", range(len(keypoints)))
                 rows = zip(identities, keypoints, scores or [None] * len(keypoints), strict=True)
-                persons = {identity: (_joints(p), s) for identity, p, s in rows}
+                named = [
+                    (identity, _joints(p), s) for identity, p, s in rows if identity is not None
+                ]
+                persons = {identity: (p, s) for identity, p, s in named if p}
+                if len({identity for identity, *_ in named}) < len(named):
+                    raise ValueError(f"two persons with one id in {identities}")
+                if any(identity is None for identity in identities) and not told:
+                    told = True
+                    note = f"line {number}: a person without an id is left out, as all such are"
+                    print(f"poselift: {note}", file=sys.stderr)
             else:
                 persons = {0: (_joints(keypoints), scores)} if keypoints else {}
             at = content.get("time")
             yield Frame(persons, None if at is None else float(at), arrived)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise DataError(
                 f"line {number}: {type(error).__name__}: {error}",
                 'a frame such as {"keypoints": [[x, y], ...]}',
             ) from error
 
 
-def _is_joint(value: Any) -> bool:
-    """``[x, y]`` or ``null``, in place of a person."""
-    return value is None or not isinstance(value[0], list | None)
+def _is_list_of_persons(keypoints: Any, has_ids: bool) -> bool:
+    """Whether a frame holds persons, and not the joints of one, by its first joint."""
+    for entry in keypoints or ():
+        for value in entry or ():
+            if value is not None:
+                return isinstance(value, list)
+    # Nobody has a joint; [null, null] is an absent joint, too.
+    return bool(keypoints) and (
+        has_ids or any(entry is not None and len(entry) != 2 for entry in keypoints)
+    )
 
 
 def _joints(person: Any) -> list[Any]:

@@ -33,13 +33,21 @@ def guess_image_size(keypoints: FloatArray) -> Size:
     >>> guess_image_size(np.array([[100.0, 50.0], [1100.0, 650.0]]))
     (1280, 720)
     """
-    seen = keypoints[np.isfinite(keypoints[..., 0])]  # (N, 2)
+    seen = keypoints[np.isfinite(keypoints).all(axis=-1)]  # (N, 2)
     far = seen.max(axis=0) if len(seen) else np.zeros(2)
     for size in VIDEO_SIZES:
         if (far <= size).all():
             return size
     side = int(np.ceil(far.max()))
     return side, side
+
+
+def guess_clip_size(keypoints: FloatArray, causal: bool) -> Size:
+    """The same for a clip (P, T, J, 2); ``causal``: from its first frame that has any joint."""
+    if causal:
+        seen = np.isfinite(keypoints[..., 0]).any(axis=(0, 2))  # (T,)
+        keypoints = keypoints[:, int(seen.argmax())]
+    return guess_image_size(keypoints)
 
 
 def chosen_focal(focal: float | None, image_size: Size) -> float:

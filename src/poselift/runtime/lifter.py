@@ -17,7 +17,7 @@ from poselift.geometry.root import solve_root
 from poselift.keypoints.gaps import GapReport, fill_gaps
 from poselift.keypoints.sides import SidesReport, repair_sides
 from poselift.poses import Pose2D, Pose3D
-from poselift.runtime.assumptions import Size, chosen_focal, guess_image_size
+from poselift.runtime.assumptions import Size, chosen_focal, guess_clip_size
 from poselift.runtime.backends import open_backend
 from poselift.runtime.blend import Blender
 from poselift.runtime.hold import hold_last
@@ -130,7 +130,7 @@ class Lifter:
         keypoints = hold_last(source.keypoints) if newest else filled.keypoints
         # A joint that was filled in has the score 0.
         keypoints = with_scores(keypoints, source.scores, self._about)
-        size = pose.image_size or _guessed_size(source, causal=newest)
+        size = pose.image_size or guess_clip_size(pose.keypoints, causal=newest)
         focal_px = chosen_focal(focal, size)
         if newest:
             joints = self._lift_each(keypoints, ~gaps.absent, pose.times, size)
@@ -278,15 +278,6 @@ def _describe_gaps(gaps: GapReport, sides: SidesReport | None) -> dict[str, Any]
         "absent_frames": gaps.absent.sum(axis=1).tolist(),
         "never_seen": [list(names) for names in gaps.never_seen],
     }
-
-
-def _guessed_size(pose: Pose2D, causal: bool) -> Size:
-    """Image size from the keypoints; ``causal``: from the first frame that has any."""
-    keypoints = pose.keypoints
-    if causal:
-        seen = np.isfinite(keypoints[..., 0]).any(axis=(0, 2))  # (T,)
-        keypoints = keypoints[:, int(seen.argmax())]
-    return guess_image_size(keypoints)
 
 
 def _chosen_windows(windows: WindowUse, about: About) -> str:

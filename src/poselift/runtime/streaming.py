@@ -97,6 +97,11 @@ class StreamingLifter:
         """Frames of the source by which a prediction is late: push k gives frame k - this."""
         return self._look_ahead
 
+    @property
+    def fps(self) -> float:
+        """Frame rate of the source: a frame without a time comes one of it after the last."""
+        return self._fps
+
     def reset(self) -> None:
         """Forget all frames: the next one is the first."""
         self._size: Size | None = self._image_size
@@ -146,7 +151,6 @@ class StreamingLifter:
             frames = int(np.ceil(seconds * self._fps)) + self._look_ahead + 2
             self._buffer = buffer = _Buffer(frame.num_persons, frames)
             self._hold = HoldLast(frame.num_persons)
-        assert self._hold is not None
         if frame.num_persons != buffer.persons:
             raise DataError(
                 f"a frame of {frame.num_persons} persons",
@@ -155,12 +159,35 @@ class StreamingLifter:
             )
         if not time > buffer.newest:
             raise DataError(f"time {time:g} s after {buffer.newest:g} s", "times that increase")
-        if self._size is None and np.isfinite(frame.keypoints).any():
-            self._size = guess_image_size(frame.keypoints)
+        pushed = np.asarray(keypoints, dtype=np.float32)
+        if self._size is None and np.isfinite(pushed).all(axis=-1).any():
+            self._size = guess_image_size(pushed)
+        return self._take(buffer, time, frame.keypoints[:, 0], frame.scores[:, 0])
 
+    def flush(self) -> list[Pose3D]:
+        """The frames that still wait for ``look_ahead`` others, as if the newest one stood still.
+
+        Returns:
+            As many poses as were withheld, in their order; none without look-ahead. The next
+            frame is the first of another clip, as after `reset`.
+        """
+        buffer, poses = self._buffer, []
+        for _ in range(self._look_ahead if buffer is not None else 0):
+            assert buffer is not None
+            last = buffer.keypoints[:, -1].copy(), buffer.scores[:, -1].copy()
+            pose = self._take(buffer, buffer.newest + 1 / self._fps, *last)
+            poses += [] if pose is None else [pose]
+        self.reset()
+        return poses
+
+    def _take(
+        self, buffer: _Buffer, time: float, keypoints: FloatArray, scores: FloatArray
+    ) -> Pose3D | None:
+        """Append a frame (P, 17, 2), (P, 17), and lift the one that is to come out."""
+        assert self._hold is not None
         known = self._hold.known
-        filled = self._hold.push(frame.keypoints[:, 0])
-        buffer.append(time, frame.keypoints[:, 0], frame.scores[:, 0], filled)
+        filled = self._hold.push(keypoints)
+        buffer.append(time, keypoints, scores, filled)
         # Before the first sight of a person there was only that.
         buffer.fill_back(np.flatnonzero(self._hold.known & ~known))
         if buffer.count <= self._look_ahead:
