@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,4 +144,8 @@ def test_the_verb(
     assert len(json.loads(files[0].read_text())["rows"]) == 1
     assert files[1].read_text().startswith("<svg")
     assert call(["bench", str(folder), "--backends", "gpu"]) == 2
+    twin = shutil.copytree(folder, tmp_path / folder.name)
+    capsys.readouterr()
+    assert call(["bench", str(folder), str(twin), "--backends", "torch"]) == 2
+    assert "two networks by the name of tiny" in capsys.readouterr().err
     assert call(["bench", str(folder), "--threads", "none"]) == 2

@@ -137,6 +137,11 @@ def test_tensorrt(one: Path, tmp_path: Path) -> None:
     (scale,) = struct.unpack(">f", scales["x"])
     calibrated = sample(About.parse(read_config(one), ""), 64).windows
     assert scale == pytest.approx(np.abs(calibrated).max() / 127)
+    report, files = export(one, tmp_path / "whole.onnx", "tensorrt", "int8", raw=True)
+    _, *lines = files[1].read_text().splitlines()
+    graph = onnx.load(report.path).graph
+    values = {name for node in graph.node for name in node.output}
+    assert {line.partition(": ")[0] for line in lines} == values | {"keypoints"}
     report, files = export(one, tmp_path / "raw.onnx", "tensorrt", "fp16", raw=True)
     assert "keypoints:1x1x17x2" in files[0].read_text()
 

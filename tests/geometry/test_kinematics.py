@@ -165,8 +165,10 @@ def test_forward_kinematics_of_a_chain():
 
 def test_interpolation_of_gaps():
     values = np.array([[np.nan], [1.0], [np.nan], [3.0], [np.nan]])
-    np.testing.assert_array_equal(interpolate_gaps(values)[:, 0], [1, 1, 2, 3, 3])
-    assert np.isnan(interpolate_gaps(np.full((3, 2), np.nan))).all()
+    np.testing.assert_array_equal(interpolate_gaps(values, np.arange(5.0))[:, 0], [1, 1, 2, 3, 3])
+    uneven = interpolate_gaps(values, np.array([0, 1, 1.5, 3, 4]))
+    np.testing.assert_array_equal(uneven[:, 0], [1, 1, 1.5, 3, 3])
+    assert np.isnan(interpolate_gaps(np.full((3, 2), np.nan), np.arange(3.0))).all()
 
 
 def test_other_skeletons_are_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import struct
 import sys
@@ -117,6 +118,18 @@ def test_times_of_the_video_are_kept(tmp_path: Path) -> None:
     np.testing.assert_allclose(back.times, times - 1, atol=1e-6)
     np.testing.assert_allclose(back.absolute, pose.absolute, atol=1e-5)
     assert back.fps == 50
+
+
+def test_a_gap_is_filled_by_time(tmp_path: Path) -> None:
+    """Absent for a while of uneven frames: nobody leaps."""
+    times = np.array([0.0, 0.02, 0.04, 0.06, 1.5])
+    x = np.array([0.0, 0.02, np.nan, np.nan, 1.5])
+    pose = moving("walk", seconds=0.1, times=times)
+    root = np.stack([x, 0 * x, 4 + 0 * x], axis=-1).astype(np.float32)[None]
+    joints = np.where(np.isnan(x)[None, :, None, None], np.nan, pose.joints[:, :1])
+    pose = dataclasses.replace(pose, joints=joints.astype(np.float32), root=root)
+    back = glb.read(glb.write(pose, tmp_path / "a.glb").paths[0])
+    np.testing.assert_allclose(back.absolute[0, :, 0, 0], times, atol=1e-5)
 
 
 def test_files_of_other_programs(tmp_path: Path) -> None:

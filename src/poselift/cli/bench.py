@@ -83,12 +83,18 @@ def run(args: argparse.Namespace) -> None:
     from poselift.files import write_text
     from poselift.runtime.store import find, shipped
 
-    folders = {}
+    folders: dict[str, Path] = {}
     for model in args.models or shipped():
         folder = find(model).folder
         if folder is None:
             raise UsageError(f"{model}: an exported file", "a shipped model or a checkpoint folder")
-        folders[model if model in shipped() else folder.resolve().name] = folder
+        name = model if model in shipped() else folder.resolve().name
+        if folders.get(name, folder) != folder:
+            raise UsageError(
+                f"two networks by the name of {name}: {folders[name]} and {folder}",
+                "folders of different names",
+            )
+        folders[name] = folder
     backends = args.backends or tuple(name for name, module in MODULES.items() if find_spec(module))
     motions = read_motions(args.data) if args.data else ()
 

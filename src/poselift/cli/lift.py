@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from poselift.cli import persons, room
 from poselift.cli.outputs import (
     DRAWN,
     FORMATS,
+    ONE_PERSON,
     check_folder,
     check_formats,
     check_place,
@@ -101,9 +102,9 @@ def run(args: argparse.Namespace) -> None:
 
     lifter = Lifter(args.model, args.backend, args.threads, stride=args.stride, flip=args.flip)
     lifter.about.require_metres()
-    works = [_Work(Path(path), stem) for stem, path in outputs.items()]
+    works = [_Work(Path(path), stem, frozenset(outputs)) for stem, path in outputs.items()]
     for work in works:
-        work.open(args)
+        work.open(args, causal=lifter.about.target == "newest")
     try:
         for work in works:
             work.run(lifter, args)
@@ -125,18 +126,26 @@ class _Work:
     Args:
         path: of the input.
         stem: name of its outputs, without an extension.
+        stems: those of all inputs.
     """
 
     path: Path
     stem: str
+    stems: frozenset[str]
     stages: Stages = field(default_factory=Stages)
     video: VideoInput | None = None
     text: str = ""
     summary: dict[str, Any] = field(default_factory=dict)
     _pose: Pose2D | None = None
+    _size_assumed: bool = False
 
-    def open(self, args: argparse.Namespace) -> None:
-        """Read keypoints, or the first frame of a video, and refuse what cannot be lifted."""
+    def open(self, args: argparse.Namespace, causal: bool) -> None:
+        """Read keypoints, or the first frame of a video, and refuse what cannot be lifted.
+
+        Args:
+            args: the options.
+            causal: whether the network takes frames as they come.
+        """
         if _is_video(self.path):
             given = [f"--{name}" for name in ("layout", "source", "size") if getattr(args, name)]
             if given:
@@ -151,13 +160,31 @@ class _Work:
 
         from poselift import keypoints
         from poselift.conversion import to_h36m
+        from poselift.runtime.assumptions import guess_clip_size
 
         pose = keypoints.read(
             self.path, args.layout, fps=args.fps, image_size=args.size, source=args.source
         )
+        room.focal_length(args, pose)
+        if pose.image_size is None:  # by everybody, whoever is chosen
+            self._size_assumed = True
+            pose = replace(pose, image_size=guess_clip_size(pose.keypoints, causal))
         self._pose = persons.choose(pose, args.person)
         to_h36m(self._pose, args.conversion)
-        room.focal_length(args, self._pose)
+        self._check_names(args)
+
+    def _check_names(self, args: argparse.Namespace) -> None:
+        """Raise ``UsageError`` if a file of one of several persons would be another input's."""
+        pose = self._pose
+        if pose is None or pose.num_persons == 1 or not ONE_PERSON.intersection(args.format):
+            return
+        taken = self.stems.intersection(f"{self.stem}_{track}" for track in pose.track_ids)
+        if taken:
+            raise UsageError(
+                f"a person of {self.path} and another input would both become {min(taken)}",
+                "inputs of different names",
+                "lift them into different folders",
+            )
 
     def run(self, lifter: Lifter, args: argparse.Namespace) -> None:
         """Detect, lift and write."""
@@ -168,6 +195,7 @@ class _Work:
             warnings = [warning.text for warning in self.video.warnings]
             for warning in warnings:
                 print(f"poselift: {self.path}: {warning}", file=sys.stderr)
+            self._check_names(args)
         pose = self._pose
         assert pose is not None, "opened before"
         with ProgressLine(f"lifting {self.path.name}", args.quiet) as progress:
@@ -177,6 +205,8 @@ class _Work:
                 lifted = lifter.lift(
                     pose, variant=args.conversion, focal=focal, repair=not args.keep_sides
                 )
+                if self._size_assumed:
+                    lifted = replace(lifted, meta={**lifted.meta, "image_size_assumed": True})
                 lifted, room_notes = room.settle(lifted, args)
             notes = [*_assumed(pose, lifted), *room_notes]
             files = []
@@ -233,7 +263,7 @@ def _assumed(pose: Pose2D, lifted: Pose3D) -> list[str]:
     notes = []
     if "fps assumed" in pose.source:
         notes.append("assumed 30 fps, see --fps")
-    if pose.image_size is None:
+    if lifted.meta["image_size_assumed"]:
         width, height = lifted.meta["image_size"]
         notes.append(f"assumed images of {width} x {height}, see --size")
     return notes

@@ -21,6 +21,9 @@ FORMATS = ("npz", "json", "csv", "bvh", "trc", "c3d", "glb", "html", "svg", "mp4
 DRAWN = frozenset(("html", "svg", "mp4"))
 """Those that are looked at."""
 
+ONE_PERSON = frozenset(("bvh", "trc", "c3d"))
+"""Those with a file for each person, NAME_ID.FORMAT where there are several."""
+
 _NEEDED = {"c3d": ("ezc3d", "formats"), "glb": ("pygltflib", "formats"), "mp4": ("av", "video")}
 """Format -> module that writes it, and the extra that brings it."""
 

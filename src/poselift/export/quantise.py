@@ -103,6 +103,7 @@ def calibrate(
     batches = [windows[i : i + _BATCH] for i in range(0, len(windows), _BATCH)]
     for batch in batches:
         for name, value in zip(names, run(batch, names), strict=True):
+            value = np.atleast_1d(value)
             mean = value.reshape(-1, value.shape[-1]).mean(axis=0) * (len(batch) / len(windows))
             found = Range(min(0.0, float(value.min())), max(0.0, float(value.max())), mean)
             old = ranges.get(name)

@@ -10,8 +10,11 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from poselift.checkpoints import About
 from poselift.data.mocap import Motion
+from poselift.evaluation.mocap import IMAGE_SIZE
 from poselift.export.onnx import ExportReport, Loaded, Weights, build, export_onnx
 from poselift.export.quantise import Layer, Range, calibrate
 from poselift.export.raw import INPUTS
@@ -54,7 +57,7 @@ def export_tensorrt(
     flags, files = _FLAGS[weights], []
     if weights == "int8":
         cache = path.with_suffix(".calibration")
-        write_text(cache, _calibration(loaded))
+        write_text(cache, _calibration(loaded, raw))
         files.append(cache)
         flags += f" --calib={cache.name}"
     recipe = path.with_suffix(".trtexec.txt")
@@ -78,13 +81,15 @@ def _recipe(path: Path, flags: str) -> str:
     )
 
 
-def _calibration(loaded: Loaded) -> str:
+def _calibration(loaded: Loaded, raw: bool) -> str:
     """The cache of scales, a line for each value of the graph: name, float32 in hexadecimal."""
-    proto, _ = build(loaded, "float32")
+    proto, _ = build(loaded, "float32", raw=raw)
+    windows = loaded.calibration.pixels if raw else loaded.calibration.windows
+    fixed = {INPUTS[1]: np.array(IMAGE_SIZE, np.float32)} if raw else {}
     names = [proto.graph.input[0].name]
     names += [name for node in proto.graph.node for name in node.output]
     values = [Layer("", name, "", "") for name in names]
-    ranges = calibrate(proto, values, loaded.calibration.windows)
+    ranges = calibrate(proto, values, windows, fixed)
     return "\n".join([_HEADER, *_lines(ranges.items())]) + "\n"
 
 

@@ -131,7 +131,12 @@ class Animation:
         return np.asarray(self.nodes[:, self.rig.joints])
 
 
-def fit(joints: FloatArray, fps: float, skeleton: Skeleton = H36M_17) -> Animation:
+def fit(
+    joints: FloatArray,
+    fps: float,
+    skeleton: Skeleton = H36M_17,
+    times: FloatArray | None = None,
+) -> Animation:
     """The animation of constant bones that follows the joints.
 
     Each bone points where the joints say, exactly; only its length is the median of the clip.
@@ -141,6 +146,7 @@ def fit(joints: FloatArray, fps: float, skeleton: Skeleton = H36M_17) -> Animati
         joints: (T, 17, 3) metres, Y up; NaN where absent.
         fps: frames per second, for smoothing.
         skeleton: of the joints; only ``h36m-17`` is known here.
+        times: (T,) seconds of the frames, where they are not even.
 
     Raises:
         UsageError: another skeleton.
@@ -151,9 +157,12 @@ def fit(joints: FloatArray, fps: float, skeleton: Skeleton = H36M_17) -> Animati
         )
     at = dict(zip(H36M_17.joints, np.moveaxis(np.asarray(joints, np.float64), 1, 0), strict=True))
     lengths = _bone_lengths(at)
-    ways = {name: _direction(at[name] - at[parent]) for name, parent in H36M_17.parents.items()}
-    rest = {name: way for name, _, way, _ in _TREE if way is not None}
     frames = len(joints)
+    times = np.arange(frames) / fps if times is None else times
+    ways = {
+        name: _direction(at[name] - at[parent], times) for name, parent in H36M_17.parents.items()
+    }
+    rest = {name: way for name, _, way, _ in _TREE if way is not None}
 
     def held(parent: FloatArray, name: str) -> FloatArray:
         """Frame (T, 3, 3) of a bone: its parent's, swung so that the bone points right."""
@@ -162,8 +171,8 @@ def fit(joints: FloatArray, fps: float, skeleton: Skeleton = H36M_17) -> Animati
         return shortest_arc(carried, way) @ parent
 
     facing = np.broadcast_to(np.eye(3), (frames, 3, 3))
-    across_hips = _axis(at, lengths, ways, "hip")
-    across_chest = _axis(at, lengths, ways, "shoulder")
+    across_hips = _axis(at, lengths, ways, times, "hip")
+    across_chest = _axis(at, lengths, ways, times, "shoulder")
     turned = {}  # frame of each node in the world: (T, 3, 3)
     hips = np.where(np.isnan(across_hips), across_chest, across_hips)
     turned["pelvis"] = _known(frame_of(hips, ways["spine"], "xy"), facing)
@@ -197,7 +206,7 @@ def fit(joints: FloatArray, fps: float, skeleton: Skeleton = H36M_17) -> Animati
             turned[name] = turned[str(parent)]
         above = facing if parent is None else turned[parent]
         rotations[:, node] = above.swapaxes(-1, -2) @ turned[name]
-    return Animation(Rig(names, parents, offsets), rotations, _root(at))
+    return Animation(Rig(names, parents, offsets), rotations, _root(at, times))
 
 
 def forward(rig: Rig, rotations: FloatArray, position: FloatArray) -> npt.NDArray[np.float64]:
@@ -228,11 +237,12 @@ def present(points: FloatArray) -> npt.NDArray[np.bool_]:
     return np.asarray(np.isfinite(points).all(axis=-1))
 
 
-def interpolate_gaps(values: FloatArray) -> npt.NDArray[np.float64]:
+def interpolate_gaps(values: FloatArray, times: FloatArray) -> npt.NDArray[np.float64]:
     """Fill frames that are not known: linear between known ones, constant before and after.
 
     Args:
         values: (T, C), a frame with any NaN counts as unknown.
+        times: (T,) seconds.
 
     Returns:
         (T, C); all NaN where no frame is known.
@@ -240,9 +250,8 @@ def interpolate_gaps(values: FloatArray) -> npt.NDArray[np.float64]:
     known = present(values)
     out = np.full(values.shape, np.nan)
     if known.any():
-        time = np.arange(len(values))
         for c in range(values.shape[1]):
-            out[:, c] = np.interp(time, time[known], values[known, c])
+            out[:, c] = np.interp(times, times[known], values[known, c])
     return out
 
 
@@ -263,25 +272,28 @@ def _bone_lengths(at: dict[str, FloatArray]) -> dict[str, float]:
     }
 
 
-def _direction(vectors: FloatArray) -> FloatArray:
+def _direction(vectors: FloatArray, times: FloatArray) -> FloatArray:
     """Unit vectors (T, 3) over time without gaps; all NaN if never known."""
     unit = normalise_vectors(vectors)
-    filled = normalise_vectors(interpolate_gaps(unit))
+    filled = normalise_vectors(interpolate_gaps(unit, times))
     # Halfway between opposite directions there is none: hold.
     lost = ~present(filled)
     if lost.any() and not lost.all():
-        frames = np.arange(len(filled))
-        nearest = np.abs(frames[lost][:, None] - frames[~lost]).argmin(axis=-1)
+        nearest = np.abs(times[lost][:, None] - times[~lost]).argmin(axis=-1)
         filled[lost] = filled[~lost][nearest]
     return filled
 
 
 def _axis(
-    at: dict[str, FloatArray], lengths: dict[str, float], ways: dict[str, FloatArray], joint: str
+    at: dict[str, FloatArray],
+    lengths: dict[str, float],
+    ways: dict[str, FloatArray],
+    times: FloatArray,
+    joint: str,
 ) -> FloatArray:
     """From the right joint of this name to the left one, (T, 3) without gaps; NaN if unknown."""
     left, right = f"left_{joint}", f"right_{joint}"
-    across = _direction(at[left] - at[right])
+    across = _direction(at[left] - at[right], times)
     bones = ways[left] * lengths[left] - ways[right] * lengths[right]
     return np.where(np.isnan(across), normalise_vectors(bones), across)
 
@@ -319,14 +331,14 @@ def _turn(
     return np.asarray(np.angle(smooth + _REST_WEIGHT))
 
 
-def _root(at: dict[str, FloatArray]) -> npt.NDArray[np.float64]:
+def _root(at: dict[str, FloatArray], times: FloatArray) -> npt.NDArray[np.float64]:
     """Place of the pelvis (T, 3): as given, between the hips, or among the joints there are."""
     everything = np.stack(list(at.values()))  # (J, T, 3)
     known = present(everything)
     count = known.sum(axis=0)[:, None]
     mean = np.where(known[..., None], everything, 0.0).sum(axis=0) / np.where(count, count, np.nan)
     for guess in (at["pelvis"], (at["left_hip"] + at["right_hip"]) / 2, mean):
-        filled = interpolate_gaps(guess)
+        filled = interpolate_gaps(guess, times)
         if np.isfinite(filled).all():
             return filled
     return np.zeros(mean.shape)

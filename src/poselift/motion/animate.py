@@ -6,11 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from poselift.geometry.kinematics import Animation, fit, present
-from poselift.poses import Pose3D
+from poselift.poses import FloatArray, Pose3D
 
 
 def animate(
-    pose: Pose3D, joints: npt.NDArray[np.float64], person: int
+    pose: Pose3D,
+    joints: npt.NDArray[np.float64],
+    person: int,
+    times: FloatArray | None = None,
 ) -> tuple[Animation, list[str]]:
     """The skeleton of constant bones that follows one person, and notes for the user.
 
@@ -18,11 +21,12 @@ def animate(
         pose: whose skeleton and fps these are.
         joints: (T, 17, 3) metres, Y up; NaN where absent.
         person: index, for the notes.
+        times: (T,) seconds of the frames, where they are not even.
 
     Raises:
         UsageError: joints other than those of ``h36m-17``.
     """
-    animation = fit(joints, pose.fps, pose.skeleton)
+    animation = fit(joints, pose.fps, pose.skeleton, times)
     notes = []
     known = present(joints)  # (T, J)
     frames, count = len(known), known.sum(axis=1)

@@ -76,7 +76,7 @@ def write(pose3d: Pose3D, path: str | os.PathLike[str]) -> Written:
     )
     times = buffer.add(pose3d.times - pose3d.times[0], "SCALAR", bounds=True)
     for person in persons:
-        animation, about = animate(pose3d, placed.joints[person], person)
+        animation, about = animate(pose3d, placed.joints[person], person, pose3d.times)
         notes += about
         _add_person(model, gltf, buffer, animation, int(pose3d.track_ids[person]), times)
     model.asset.extras["poselift"]["notes"] = notes

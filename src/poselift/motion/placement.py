@@ -57,14 +57,14 @@ def place(pose: Pose3D) -> Placed:
             continue
         known = present(root[p])
         if not (known & seen[p]).any():
-            root[p] = _on_the_floor(relative[p], pose.skeleton.joints)
+            root[p] = _on_the_floor(relative[p], pose.skeleton.joints, pose.times)
             root[p, :, 0] = _APART * strangers
             strangers += 1
             where = "the origin" if strangers == 1 else f"x = {root[p, 0, 0]:g} m"
             notes.append(f"person {track} stands at {where}: where it stood is not known")
         elif (seen[p] & ~known).any():
             count = int((seen[p] & ~known).sum())
-            root[p] = interpolate_gaps(root[p])
+            root[p] = interpolate_gaps(root[p], pose.times)
             notes.append(f"person {track}: place interpolated in {count} of {len(known)} frames")
     return Placed(relative + root[:, :, None], tuple(notes), room is not None)
 
@@ -109,7 +109,7 @@ def _level(world: Any) -> tuple[FloatArray, float] | None:
 
 
 def _on_the_floor(
-    joints: npt.NDArray[np.float64], names: tuple[str, ...]
+    joints: npt.NDArray[np.float64], names: tuple[str, ...], times: FloatArray
 ) -> npt.NDArray[np.float64]:
     """Root (T, 3) above the origin such that the lowest ankle, or else joint, has y = 0."""
     ankles = [i for i, name in enumerate(names) if name.endswith("ankle")]
@@ -118,6 +118,6 @@ def _on_the_floor(
         chosen = heights[:, which]
         if np.isfinite(chosen).any():
             lowest = np.where(np.isnan(chosen), np.inf, chosen).min(axis=1, initial=np.inf)
-            height = interpolate_gaps(np.where(np.isinf(lowest), np.nan, -lowest)[:, None])
+            height = interpolate_gaps(np.where(np.isinf(lowest), np.nan, -lowest)[:, None], times)
             return np.concatenate([0 * height, height, 0 * height], axis=1)
     return np.zeros((len(joints), 3))
