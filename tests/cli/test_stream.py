@@ -89,8 +89,16 @@ def test_a_place_is_given_on_after_a_second_of_the_frames(stream, walk, timed):
     for ahead in (0, 1):
         found = poses(stream(lines, "--fps", 16, "--size", "1000x1000", "--look-ahead", ahead))
         ids = [[person["id"] for person in line["persons"]] for line in found]
-        wait = 16 + ahead - 1  # frames in which nobody has the place
-        assert ids == [[1]] * 5 + [[]] * wait + [[2]] * (35 - wait)
+        assert ids == [[1]] * 5 + [[]] * 15 + [[2]] * 20
+
+
+def test_frames_that_wait_keep_their_person(stream, walk):
+    """Also where they come so slowly that a second is less than the look-ahead."""
+    frame = walk.keypoints[0][0].tolist()
+    lines = [{"keypoints": [frame], "ids": [1 + t // 3], "time": 1.5 * t} for t in range(6)]
+    found = poses(stream(lines, "--size", "1000x1000", "--look-ahead", 2))
+    ids = [[person["id"] for person in line["persons"]] for line in found]
+    assert ids == [[1]] * 3 + [[]] * 2 + [[2]]
 
 
 def test_ids_of_any_kind(stream, walk, tmp_path):
@@ -116,6 +124,9 @@ def test_a_first_joint_or_person_that_is_absent(stream, walk):
         assert [person["id"] for person in found["persons"]] == [2]
     (found,) = poses(stream([{"keypoints": [[None, None]] * 17}], "--size", "1000x1000"))
     assert found["persons"] == []
+    lines = [{"keypoints": k, "ids": [7]} for k in (frame, [None] * 17, frame)]
+    found = poses(stream(lines, "--size", "1000x1000"))
+    assert [len(line["persons"]) for line in found] == [1, 0, 1]
 
 
 def test_says_which_size_was_assumed(stream):
@@ -245,6 +256,18 @@ def test_a_camera_goes_on_until_it_is_interrupted(watch):
     assert all(len(line["persons"]) == 1 for line in found)
 
 
+def test_an_interrupted_camera_gives_what_still_waits(watch):
+    seen = []
+
+    def interrupted(now):
+        seen.append(now)
+        if len(seen) == 6:
+            raise KeyboardInterrupt
+
+    found = poses(watch("camera", "--look-ahead", 1, seen=interrupted))
+    assert [line["time"] for line in found] == pytest.approx(seen[:5], abs=1e-6)
+
+
 def test_a_camera_that_is_unplugged(watch):
     done = watch(source="testsrc=rate=25:duration=0.4,realtime")
     assert done.code == 1
@@ -276,10 +299,10 @@ def test_no_camera(command, monkeypatch):
 
 
 def test_a_free_row_is_given_after_a_while():
-    places = module._Places(1, 1.0)
-    assert places.of("a", 0.0) == (0, True)
-    assert places.of("b", 0.5) == (None, False)
-    assert places.of("a", 1.0) == (0, False)
-    assert places.of("b", 1.9) == (None, False)
-    assert places.of("b", 2.1) == (0, True)
+    places = module._Places(1, 0)
+    assert places.of("a", 0.0, 1) == (0, True)
+    assert places.of("b", 0.5, 2) == (None, False)
+    assert places.of("a", 1.0, 3) == (0, False)
+    assert places.of("b", 1.9, 4) == (None, False)
+    assert places.of("b", 2.1, 5) == (0, True)
     assert places.name(0) == "b"

@@ -290,17 +290,17 @@ def test_memory_does_not_grow(tiny_causal: Path) -> None:
     pose = source(60, 50, 2, gaps=False)
     lifter = StreamingLifter(tiny_causal, image_size=SIZE)
     stream(lifter, pose, with_times=False)
+    used = []
     tracemalloc.start()
     try:
-        for t in range(60):
-            lifter.push(pose.keypoints[:, t])
-        gc.collect()
-        before = tracemalloc.get_traced_memory()[0]
-        for _ in range(3):
-            for t in range(60):
-                lifter.push(pose.keypoints[:, t])
-        gc.collect()
-        after = tracemalloc.get_traced_memory()[0]
+        # numpy's own store of small blocks is seen only as it is used again, so it seems to grow.
+        for rounds in (3, 10):
+            for _ in range(rounds):
+                for t in range(60):
+                    lifter.push(pose.keypoints[:, t])
+            gc.collect()
+            used.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert after - before < 2000
+    # The smallest array for each of the 600 frames would be 67 kB.
+    assert used[1] - used[0] < 30_000

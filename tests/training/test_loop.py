@@ -232,6 +232,16 @@ def test_an_hourglass_and_its_host_start_from_each_other(tmp_path: Path) -> None
             torch.testing.assert_close(inside[key], value, atol=0, rtol=0)
 
 
+def test_frames_may_differ_where_weights_do_not_depend_on_them(tmp_path: Path) -> None:
+    config = {"filter_widths": (3, 3), "dim": 16}
+    one = models.create("tcn", num_frames=9, **config)
+    save_checkpoint(tmp_path / "one", "tcn", one, {"normalisation": "screen"})
+    three = models.create("tcn", num_frames=11, num_out_frames=3, **config)
+    start_from(tmp_path / "one", three, "screen")
+    x = torch.randn(2, 11, 17, 2)
+    torch.testing.assert_close(three.eval()(x)[:, :1], one.eval()(x[:, :9]))
+
+
 def test_a_part_of_an_hourglass_begins_anew(tmp_path: Path) -> None:
     config = {"num_frames": 9, "num_out_frames": 9, "dim": 16, "hidden": 16, "depth": 2}
     host = models.create("mixste", **config)

@@ -18,6 +18,7 @@ import sys
 import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from poselift.runtime import StreamingLifter
 
 _GONE = 1.0
-"""Seconds after which the place of a person who is not seen may be given to another, beside those
-that frames wait."""
+"""Seconds after which the place of a person who is not seen may be given to another."""
 
 
 class Frame(NamedTuple):
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> None:
     word, colon, number = args.input.partition(":")
     if word == "camera":
         with _camera(args, number if colon else "0") as camera:
-            _stream(args, _people(camera, args), camera)
+            _stream(args, _until_interrupted(_people(camera, args)), camera)
         return
     if args.size:
         raise UsageError(f"{args.input} is a video and takes no --size")
@@ -159,8 +159,7 @@ def _lift(
     """Push every frame and print what comes; seconds from its arrival to its line."""
     import numpy as np
 
-    waiting = lifter.latency_frames / lifter.fps
-    places = _Places(persons, _GONE + waiting)
+    places = _Places(persons, lifter.latency_frames)
     now: float | None = None
     told = False
 
@@ -179,7 +178,7 @@ def _lift(
         after = 0.0 if now is None else now + 1 / lifter.fps
         now = after if frame.time is None else frame.time
         for identity, (points, sure) in frame.persons.items():
-            place, is_new = places.of(identity, now)
+            place, is_new = places.of(identity, now, number)
             if place is None:
                 continue
             if is_new and number > 1:
@@ -206,21 +205,23 @@ def _lift(
 class _Places:
     """Which person has which row of the lifter."""
 
-    def __init__(self, count: int, gone: float) -> None:
-        self._gone = gone
+    def __init__(self, count: int, look_ahead: int) -> None:
+        self._look_ahead = look_ahead
         self._identities: list[Any] = [None] * count
-        self._seen = [-float("inf")] * count
+        self._seen = [(-float("inf"), -float("inf"))] * count  # time and number of the frame
 
-    def of(self, identity: Any, now: float) -> tuple[int | None, bool]:
+    def of(self, identity: Any, now: float, number: int) -> tuple[int | None, bool]:
         """The row of a person, ``None`` if all are taken, and whether it was another's before."""
         if identity in self._identities:
             place = self._identities.index(identity)
-            self._seen[place] = now
+            self._seen[place] = now, number
             return place, False
         place = self._seen.index(min(self._seen))
-        if now - self._seen[place] < self._gone:
+        time_seen, number_seen = self._seen[place]
+        # Frames that still wait for others must not lose the person.
+        if now - time_seen < _GONE or number - number_seen <= self._look_ahead:
             return None, False
-        self._identities[place], self._seen[place] = identity, now
+        self._identities[place], self._seen[place] = identity, (now, number)
         return place, True
 
     def name(self, place: int) -> Any:
@@ -257,7 +258,7 @@ def _from_lines(lines: Iterable[bytes]) -> Iterator[Frame]:
         try:
             content = json.loads(line.decode("utf-8-sig"))
             keypoints, scores = content["keypoints"], content.get("scores")
-            if _is_list_of_persons(keypoints, "ids" in content):
+            if _is_list_of_persons(keypoints, content.get("ids", ())):
                 identities = content.get("ids", range(len(keypoints)))
                 rows = zip(identities, keypoints, scores or [None] * len(keypoints), strict=True)
                 named = [
@@ -281,7 +282,7 @@ def _from_lines(lines: Iterable[bytes]) -> Iterator[Frame]:
             ) from error
 
 
-def _is_list_of_persons(keypoints: Any, has_ids: bool) -> bool:
+def _is_list_of_persons(keypoints: Any, identities: Any) -> bool:
     """Whether a frame holds persons, and not the joints of one, by its first joint."""
     for entry in keypoints or ():
         for value in entry or ():
@@ -289,12 +290,19 @@ def _is_list_of_persons(keypoints: Any, has_ids: bool) -> bool:
                 return isinstance(value, list)
     # Nobody has a joint; [null, null] is an absent joint, too.
     return bool(keypoints) and (
-        has_ids or any(entry is not None and len(entry) != 2 for entry in keypoints)
+        len(identities) == len(keypoints)
+        or any(entry is not None and len(entry) != 2 for entry in keypoints)
     )
 
 
 def _joints(person: Any) -> list[Any]:
     return [[None, None] if joint is None else joint for joint in person or ()]
+
+
+def _until_interrupted(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Frames of a camera: Ctrl-C is its usual end, and what still waits comes out."""
+    with suppress(KeyboardInterrupt):
+        yield from frames
 
 
 def _people(source: Camera | Frames, args: argparse.Namespace) -> Iterator[Frame]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from poselift.data.findings import WORLD, Findings, FloatArray, some, upright
+from poselift.data.findings import WORLD, Findings, FloatArray, misplaced, some, upright
 from poselift.data.h36m import (
     ACTIONS,
     CORRUPT,
@@ -127,7 +127,8 @@ def _check_names(found: Findings, positions: Sequences) -> None:
 
 def _check_place(found: Findings, subject: str, joints: FloatArray, where: str) -> bool:
     """Whether the person moves, on the floor, in front of the subject's cameras: a world frame."""
-    if not found.check_world(joints, where):
+    if (problem := misplaced(joints)) is not None:
+        found.problems.append(f"{where}: {problem}")
         return False
     known = cameras(subject) if subject in SUBJECTS else ()
     depth = [np.median(in_camera(camera, joints)[..., 2]) for camera in known]

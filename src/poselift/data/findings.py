@@ -22,7 +22,7 @@ _ANKLES = list(H36M_17.indices(("right_ankle", "left_ankle")))
 _STILL = 1e-6
 """Metres: a recorded pelvis moves more, the rounding of float32 less."""
 _FLOOR = (-0.3, 1.0)
-"""Metres: between them lie the ankles of who stands, sits or lies on the floor."""
+"""Metres: between them is the lowest joint of who stands, sits, lies or climbs a little."""
 WORLD = "expected joints in the world frame"
 _MOST = 8
 
@@ -79,28 +79,6 @@ class Findings:
         )
         return False
 
-    def check_world(self, joints: FloatArray, where: str) -> bool:
-        """Whether (T, 17, 3) joints in metres move, near the floor: a world frame with z up."""
-        pelvis, floor = joints[:, 0], float(np.median(joints[:, _ANKLES, 2]))
-        if np.abs(pelvis).max() < _STILL:
-            problem = f"the pelvis lies at the origin; {WORLD}, not relative to the pelvis"
-        elif len(pelvis) > 1 and np.ptp(pelvis, axis=0).max() < _STILL:
-            problem = f"the pelvis stands still in all frames; {WORLD}, not relative to the pelvis"
-        elif floor < _FLOOR[0]:
-            problem = (
-                f"the ankles are {-floor:.1f} m under the floor; {WORLD}, with the floor at z = 0, "
-                "not relative to the pelvis"
-            )
-        elif floor > _FLOOR[1]:  # the z axis of a camera points ahead
-            problem = (
-                f"the ankles are {floor:.1f} m above the floor; {WORLD}, with the floor at z = 0, "
-                "not in a camera's"
-            )
-        else:
-            return True
-        self.problems.append(f"{where}: {problem}")
-        return False
-
     def check_lying(self, lying: Mapping[str, Mapping[str, bool]]) -> None:
         """People lie now and then; if most sequences do, of a subject or all, z is not up.
 
@@ -144,6 +122,30 @@ class Findings:
         if inside < 0.9:
             self.notes.append(f"{where}: {1 - inside:.0%} of the joints lie outside the image")
         return True
+
+
+def misplaced(joints: FloatArray) -> str | None:
+    """Why (T, 17, 3) joints in metres are in no world frame with z up, ``None`` if they may be.
+
+    In one a person moves, near the floor.
+    """
+    # A hand stands on it, too.
+    pelvis, floor = joints[:, 0], float(np.median(joints[..., 2].min(axis=1)))
+    if np.abs(pelvis).max() < _STILL:
+        return f"the pelvis lies at the origin; {WORLD}, not relative to the pelvis"
+    if len(pelvis) > 1 and np.ptp(pelvis, axis=0).max() < _STILL:
+        return f"the pelvis stands still in all frames; {WORLD}, not relative to the pelvis"
+    if floor < _FLOOR[0]:
+        return (
+            f"the person is {-floor:.1f} m under the floor; {WORLD}, with the floor at z = 0, "
+            "not relative to the pelvis"
+        )
+    if floor > _FLOOR[1]:  # the z axis of a camera points ahead
+        return (
+            f"the person is {floor:.1f} m above the floor; {WORLD}, with the floor at z = 0, "
+            "not in a camera's"
+        )
+    return None
 
 
 def upright(joints: FloatArray) -> bool:

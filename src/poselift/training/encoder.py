@@ -69,8 +69,9 @@ def freeze(network: nn.Module, head: bool, anew: Sequence[str] = ()) -> frozense
     return keys
 
 
-_FREE = ("num_out_frames", "position_std", "layer_scale")
-"""Options that weights learned with other values fit: what is read out, and how they begin."""
+_FREE = ("num_frames", "num_out_frames", "position_std", "layer_scale")
+"""Options that weights learned with other values fit, if the shapes do: what is read and read out,
+and how weights begin."""
 
 
 def start_from(
