@@ -3,9 +3,8 @@
     python lift.py NETWORK.onnx KEYPOINTS.npz OUT.npz
 
 NETWORK.onnx is what `poselift export nanohtnet-causal --raw -o NETWORK.onnx` wrote. KEYPOINTS.npz
-holds `keypoints` (T, 17, 2) pixels of one person in the joints of Human3.6M, 50 frames a second,
-`width` and `height`. OUT.npz gets `joints` (T, 17, 3), metres from the pelvis: x right, y down,
-z forward.
+holds `keypoints` (T, 17, 2) pixels of one person in Human3.6M's joints, 50 a second, `width` and
+`height`. OUT.npz gets `joints` (T, 17, 3), metres from the pelvis: x right, y down, z forward.
 """
 
 import json
@@ -30,19 +29,16 @@ class Lifter:
         self.session = onnxruntime.InferenceSession(path, options, providers=cpu)
         metadata = self.session.get_modelmeta().custom_metadata_map
         self.about = json.loads(metadata["poselift"])
-        frames = self.about["config"]["num_frames"]
         self.size = np.array([width, height], np.float32)
-        self.window = np.zeros((1, frames, 17, 2), np.float32)  # (1, F, 17, 2) pixels
-        self.empty = True
+        self.window = np.full((1, self.about["config"]["num_frames"], 17, 2), np.nan, np.float32)
 
     def push(self, joints):
         """(17, 2) pixels of the newest frame, NaN where absent -> (17, 3) metres."""
         seen = np.isfinite(joints)  # an absent joint stays where it was
-        if self.empty:  # before the first frame with anybody there was only that
+        if np.isnan(self.window[0, 0, 0, 0]):  # before the first with anybody there was only that
             if not seen.any():
                 return np.full((17, 3), np.nan, np.float32)
             self.window[:] = np.where(seen, joints, np.nanmean(joints, axis=0))
-            self.empty = False
         self.window[0, :-1] = self.window[0, 1:]
         self.window[0, -1][seen] = joints[seen]
         inputs = {"keypoints": self.window, "image_size": self.size}

@@ -44,7 +44,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_short() -> None:
-    assert len(EXAMPLE.read_text().splitlines()) <= 70
+    assert len(EXAMPLE.read_text().splitlines()) <= 65
 
 
 @pytest.mark.slow

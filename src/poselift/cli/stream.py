@@ -4,10 +4,10 @@ INPUT is - for lines from the standard input, a video, or a camera: camera for t
 camera:1 for the next. A camera goes on until it is interrupted (Ctrl-C). A line is one frame:
 {"keypoints": [[x, y], ...]} in pixels, or [[[x, y], ...], ...] of several persons; null where a
 joint is absent. "ids" (one for each person; who has null for one is left out), "scores" and
-"time" (seconds) may be given. What
-comes out has "time", and "persons" with "id", "joints" [17][3] metres from the pelvis and "root"
-[3] metres from the camera. The latency stands on the last line of the standard error, and how
-many frames of a camera were dropped, since newer ones came while one was worked on.
+"time" (seconds) may be given. What comes out has "time", and "persons" with "id", "joints" [17][3]
+metres from the pelvis and "root" [3] metres from the camera. The latency stands on the last line
+of the standard error, and how many frames of a camera were dropped, since newer ones came while
+one was worked on.
 """
 
 from __future__ import annotations
@@ -160,7 +160,6 @@ def _lift(
     import numpy as np
 
     places = _Places(persons, lifter.latency_frames)
-    now: float | None = None
     told = False
 
     def show(pose: Pose3D) -> None:
@@ -175,8 +174,7 @@ def _lift(
     for number, frame in enumerate(frames, start=1):
         keypoints = np.full((persons, joints, 2), np.nan, np.float32)
         scores = np.ones((persons, joints), np.float32)
-        after = 0.0 if now is None else now + 1 / lifter.fps
-        now = after if frame.time is None else frame.time
+        now = lifter.next_time if frame.time is None else frame.time
         for identity, (points, sure) in frame.persons.items():
             place, is_new = places.of(identity, now, number)
             if place is None:

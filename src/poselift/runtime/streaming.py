@@ -98,9 +98,9 @@ class StreamingLifter:
         return self._look_ahead
 
     @property
-    def fps(self) -> float:
-        """Frame rate of the source: a frame without a time comes one of it after the last."""
-        return self._fps
+    def next_time(self) -> float:
+        """Seconds at which a frame without a time comes: one frame of ``fps`` after the last."""
+        return 0.0 if self._buffer is None else self._buffer.newest + 1 / self._fps
 
     def reset(self) -> None:
         """Forget all frames: the next one is the first."""
@@ -144,7 +144,7 @@ class StreamingLifter:
         """
         buffer = self._buffer
         if time is None:
-            time = 0.0 if buffer is None else buffer.newest + 1 / self._fps
+            time = self.next_time
         frame = self._frame(keypoints, scores, time)
         if buffer is None:
             seconds = self._about.window / self._about.fps
@@ -159,9 +159,10 @@ class StreamingLifter:
             )
         if not time > buffer.newest:
             raise DataError(f"time {time:g} s after {buffer.newest:g} s", "times that increase")
-        pushed = np.asarray(keypoints, dtype=np.float32)
-        if self._size is None and np.isfinite(pushed).all(axis=-1).any():
-            self._size = guess_image_size(pushed)
+        if self._size is None:
+            pushed = np.asarray(keypoints, dtype=np.float32)
+            if np.isfinite(pushed).all(axis=-1).any():
+                self._size = guess_image_size(pushed)
         return self._take(buffer, time, frame.keypoints[:, 0], frame.scores[:, 0])
 
     def flush(self) -> list[Pose3D]:
@@ -175,7 +176,7 @@ class StreamingLifter:
         for _ in range(self._look_ahead if buffer is not None else 0):
             assert buffer is not None
             last = buffer.keypoints[:, -1].copy(), buffer.scores[:, -1].copy()
-            pose = self._take(buffer, buffer.newest + 1 / self._fps, *last)
+            pose = self._take(buffer, self.next_time, *last)
             poses += [] if pose is None else [pose]
         self.reset()
         return poses
